@@ -1,0 +1,1 @@
+"""What users import: components, pipelines, futures, tasks."""

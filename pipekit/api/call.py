@@ -1,0 +1,268 @@
+"""What happens when a component is called in a pipeline: a step is made, futures come back.
+
+Arguments are captured here, at the call: what the pipeline function does to them later is not seen
+by the step. Nothing waits.
+"""
+
+from __future__ import annotations
+
+import pickle
+from io import BytesIO
+from pathlib import Path, PosixPath
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from pipekit.api.future import (
+    Future,
+    find_futures,
+    is_future,
+    output_of,
+    replace_futures,
+    source_of,
+)
+from pipekit.artifacts.pickling import reduce_named
+from pipekit.control.run import Run, current_run
+from pipekit.control.step import Argument, Output, Produced, Source, Step, Stored
+from pipekit.errors import NotSerializable
+from pipekit.executors.inline import Mailbox
+from pipekit.model.hashing import digest_bytes
+from pipekit.model.planner import StepCalled
+from pipekit.model.records import Digest
+
+if TYPE_CHECKING:
+    from pipekit.control.use import Use
+
+_PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, PosixPath})
+"""Types whose values are sent as they are: immutable, and small or cheap to pickle."""
+_PLAIN_BYTES = 65536
+_SHOWN_CHARACTERS = 200
+_JSON = frozenset({int, float, str, bool, type(None)})
+
+
+def call(
+    run: Run, use: Use, bound: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Add the step to the run; its future, or a tuple of one future for each output.
+
+    Raises:
+        NotSerializable: an argument cannot be stored.
+    """
+    capture = _Capture(run, use)
+    arguments = tuple([capture.argument(name, value) for name, value in bound.items()])
+    sent = capture.pickled(
+        tuple([capture.sent(value) for value in args]),
+        {name: capture.sent(value) for name, value in kwargs.items()} if kwargs else {},
+    )
+    step = _add(run, use, arguments, tuple(capture.sources), sent, capture.needs)
+    if step.mailbox is not None:
+        _run_here(step)
+    if use.spec.whole:
+        return Future(step, use.outputs[0])
+    return tuple([Future(step, output) for output in use.outputs])
+
+
+def _add(
+    run: Run, use: Use, arguments: tuple[Argument, ...], sources: tuple[Source, ...], sent: bytes,
+    needs: set[int],
+) -> Step:  # fmt: skip
+    parts = ["step", use.entry]
+    for argument in arguments:
+        parts.append(argument.name)
+        if argument.digest is not None:
+            parts.append(argument.digest)
+        elif argument.source >= 0:
+            parts.append(_producer_key(sources[argument.source]))
+        else:
+            parts.append(digest_bytes(argument.nested, *map(_producer_key, sources)))
+    base = digest_bytes(*parts)
+    session = run.session
+    inline = use.executor == "inline"
+    with run.lock:
+        occurrence = run.occurrences.get(base, 0)
+        run.occurrences[base] = occurrence + 1
+        key = digest_bytes(base, str(occurrence)) if occurrence else base
+        number = len(run.steps)
+        step = Step(
+            run, use, number, task_id=session.new_id(), name=run.display_name(use.name), key=key,
+            called_at=session.now(), arguments=arguments, sources=sources, call=sent,
+        )  # fmt: skip
+        if inline:
+            step.mailbox = Mailbox()
+        run.steps.append(step)
+        options = use.options
+        keyed = options.cache is not False and not use.is_pipeline
+        session.scheduler.send(run, StepCalled(number, tuple(needs), options.retries, keyed))
+    return step
+
+
+def _producer_key(source: Source) -> Digest:
+    if type(source) is Produced:
+        return digest_bytes(source.step.key, source.output)
+    return source.output.value.digest  # type: ignore[union-attr]
+
+
+def _run_here(step: Step) -> None:
+    """Run the step's attempts in this thread, as the loop delivers them, until it has ended."""
+    session = step.run.session
+    while (assignment := step.mailbox.take()) is not None:
+        token = current_run.set(None)  # a component called by the step is a plain function
+        try:
+            executor = session.executor("pipeline" if step.use.is_pipeline else "inline")
+            executor.run(assignment)  # type: ignore[attr-defined]
+        finally:
+            current_run.reset(token)
+    if step.run.fatal is not None:
+        raise step.run.fatal
+
+
+class _Capture:
+    """Captures the arguments of one call."""
+
+    __slots__ = ("_encoded", "_run", "_use", "needs", "sources")
+
+    def __init__(self, run: Run, use: Use) -> None:
+        self._run = run
+        self._use = use
+        self.sources: list[Source] = []
+        self.needs: set[int] = set()
+        self._encoded: dict[int, Any] = {}
+
+    def argument(self, name: str, value: Any) -> Argument:
+        """One parameter as the key needs it; how its value is sent is kept for `sent`."""
+        kind = type(value)
+        hasher = self._run.session.hasher
+        if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
+            return Argument(name, hasher.digest(value), _shown(value, kind))
+        if is_future(value):
+            return self._future(name, value)
+        if _is_default(self._use, name, value):
+            return Argument(name, self._digest(name, value), _shorten(repr(value)))
+        if find_futures(value):
+            return self._nested(name, value)
+        stored = self._stored(name, value)
+        index = self._source(Stored(stored))
+        self._encoded[id(value)] = _Ref(index)
+        return Argument(name, stored.value.digest, _preview(stored), index)
+
+    def _future(self, name: str, future: Any) -> Argument:
+        step, output = source_of(future), output_of(future)
+        index = self._source_of_future(name, future)
+        self._encoded[id(future)] = _Ref(index)
+        source = self.sources[index]
+        if type(source) is Stored:
+            return Argument(name, source.output.value.digest, _preview(source.output), index)
+        return Argument(name, None, _reference(step, output), index)
+
+    def _source_of_future(self, name: str, future: Any) -> int:
+        step, output = source_of(future), output_of(future)
+        assert isinstance(step, Step)
+        changed = self._changed_value(name, step, output)
+        if changed is not None:
+            return self._source(Stored(changed))
+        if step.run is not self._run:
+            # Another run's step: its value is an input like any other of the pipeline function's.
+            return self._source(Stored(self._stored(name, step.get_output(output))))
+        self.needs.add(step.number)
+        return self._source(Produced(step, output))
+
+    def _changed_value(self, name: str, step: Step, output: str) -> Output | None:
+        """The value, stored anew, where the pipeline function has touched it and changed it."""
+        if step.values is None or output not in step.values:
+            return None
+        value = step.values[output]
+        if type(value) in _PLAIN:
+            return None
+        if self._run.session.hasher.digest(value) == step.outputs[output].value.digest:
+            return None
+        return self._stored(name, value)
+
+    def _nested(self, name: str, value: Any) -> Argument:
+        replaced = replace_futures(value, lambda f: _Ref(self._source_of_future(name, f)))
+        nested = _pickled(replaced, self._where(name))
+        self._encoded[id(value)] = replaced
+        return Argument(name, None, _shorten(repr(value)), -1, nested)
+
+    def _digest(self, name: str, value: Any) -> Digest:
+        try:
+            return self._run.session.hasher.digest(value)
+        except TypeError as error:
+            raise NotSerializable(
+                where=self._where(name), type_name=type(value).__name__, reason=str(error)
+            ) from error
+
+    def _stored(self, name: str, value: Any) -> Output:
+        stored, content = self._run.session.artifacts.put(value, where=self._where(name))
+        return Output(stored, content)
+
+    def _where(self, name: str) -> str:
+        return f"Argument {name!r} of component {self._use.name!r}"
+
+    def _source(self, source: Source) -> int:
+        self.sources.append(source)
+        return len(self.sources) - 1
+
+    def sent(self, value: Any) -> Any:
+        """What stands for a captured value in what is sent."""
+        if type(value) in _PLAIN:
+            return value
+        encoded = self._encoded.get(id(value))
+        if encoded is not None:
+            return encoded
+        # One of several under a star: its parameter was captured as a whole.
+        return replace_futures(value, lambda f: _Ref(self._source_of_future("*", f)))
+
+    def pickled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        if not self.sources:
+            return pickle.dumps((args, kwargs), 5)
+        return _pickled((args, kwargs), f"An argument of component {self._use.name!r}")
+
+
+def _is_default(use: Use, name: str, value: Any) -> bool:
+    """Whether the value is the parameter's default: the function has that already."""
+    return use.defaults.get(name, _Ref) is value
+
+
+class _Ref:
+    """Where a source stands; becomes a persistent id."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class _CallPickler(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> int | None:
+        return obj.index if type(obj) is _Ref else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        return reduce_named(obj) if isinstance(obj, type | FunctionType) else NotImplemented
+
+
+def _pickled(value: Any, where: str) -> bytes:
+    buffer = BytesIO()
+    try:
+        _CallPickler(buffer).dump(value)
+    except Exception as error:
+        raise NotSerializable(
+            where=where, type_name=type(value).__name__, reason=str(error)
+        ) from error
+    return buffer.getvalue()
+
+
+def _shown(value: Any, kind: type) -> Any:
+    if kind in _JSON:
+        return _shorten(value) if kind is str else value
+    return str(value) if isinstance(value, Path) else _shorten(repr(value))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _preview(output: Output) -> str:
+    return _shorten(f"<{output.value.type}> {output.value.preview.partition(chr(10))[0]}")
+
+
+def _reference(step: Any, output: str) -> str:
+    return f"${{{step.name}.artifacts.{output}}}"

@@ -1,0 +1,179 @@
+"""`@component`: turns a function that exists into one whose calls in a pipeline are steps."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from pipekit.api.signature import Binder, outputs_from_annotation
+from pipekit.control.run import Run, current_run
+from pipekit.errors import UsageError
+from pipekit.model.options import ComponentOptions
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Component(Generic[P, R]):
+    """A function whose calls in a pipeline function are steps; elsewhere it is the plain function.
+
+    Attributes:
+        function: The original.
+    """
+
+    def __init__(self, function: Callable[P, R], options: ComponentOptions) -> None:
+        if not callable(function):
+            raise UsageError(
+                f"component takes a function, not a {type(function).__qualname__}.",
+                hint="write '@component' or '@component(…)' above a def.",
+            )
+        self.function = function
+        self._options = options
+        self._binder: Binder | None = None
+        self._outputs: tuple[str, ...] | None = None
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        run = current_run.get()
+        if run is None:
+            return self.function(*args, **kwargs)
+        from pipekit.api.call import call
+
+        binder = self._binder
+        if binder is None:
+            binder = self._binder = self._bind()
+        return cast(R, call(run, self._use(run, binder), binder.bind(args, kwargs), args, kwargs))
+
+    def options(self, **options: Any) -> Component[P, R]:
+        """The same component with other options (those of `component`) for the calls made
+        through it.
+
+        Raises:
+            UsageError: an option is unknown, or its value cannot be right.
+        """
+        changed = self._options.replaced(f"Component {self.__name__!r}", options)
+        return Component(self.function, changed)
+
+    @property
+    def name(self) -> str:
+        """Display name of its steps."""
+        return self._options.name or self.__name__
+
+    def __repr__(self) -> str:
+        return f"<component {self.name}>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: bound to its instance, as the function would be."""
+        if instance is None:
+            return self
+        return functools.partial(self, instance)
+
+    def __reduce__(self) -> Any:
+        from pipekit.origin import origin_of
+
+        origin = origin_of(self.function)
+        if origin is None:
+            return (Component, (self.function, self._options))
+        return (_find, (origin.module, origin.qualname, self.function, self._options))
+
+    def _bind(self) -> Binder:
+        try:
+            return Binder(self.function, self.__name__)
+        except ValueError as error:
+            raise UsageError(
+                f"The parameters of {self.__name__!r} cannot be read, so it cannot be a component.",
+                hint=f"wrap it in a function of your own: def {self.__name__}(…): ….",
+            ) from error
+
+    def _use(self, run: Run, binder: Binder) -> Any:
+        use = run.uses.get(self)
+        if use is None:
+            from pipekit.control.use import Use
+
+            if self._outputs is None:
+                self._outputs = self._options.outputs or outputs_from_annotation(self.function)
+            use = Use(
+                self.function,
+                self._options,
+                outputs=self._outputs,
+                defaults=binder.defaults,
+                fingerprinter=run.fingerprinter,
+                executor=run.executor,
+            )
+            run.uses[self] = use
+            run.session.warn_of_blind_spots(run, use)
+        return use
+
+
+def _find(
+    module: str, qualname: str, function: Callable[..., Any], options: ComponentOptions
+) -> Component[..., Any]:
+    return Component(function, options)
+
+
+@overload
+def component(function: Callable[P, R], /) -> Component[P, R]: ...
+
+
+@overload
+def component(
+    *,
+    name: str = ...,
+    outputs: str | Iterable[str] | None = ...,
+    cache: bool | None = ...,
+    version: str = ...,
+    retries: int = ...,
+    retry_delay: float = ...,
+    retry_on: type[BaseException] | Iterable[type[BaseException]] = ...,
+    timeout: float | None = ...,
+    executor: str = ...,
+) -> Callable[[Callable[P, R]], Component[P, R]]: ...
+
+
+@overload
+def component(
+    function: Callable[P, R],
+    /,
+    *,
+    name: str = ...,
+    outputs: str | Iterable[str] | None = ...,
+    cache: bool | None = ...,
+    version: str = ...,
+    retries: int = ...,
+    retry_delay: float = ...,
+    retry_on: type[BaseException] | Iterable[type[BaseException]] = ...,
+    timeout: float | None = ...,
+    executor: str = ...,
+) -> Component[P, R]: ...
+
+
+def component(function: Any = None, /, **options: Any) -> Any:
+    """Turn a function into a component: `@component`, `@component(…)` or `component(f, …)`.
+
+    Args:
+        function: The function; its body is not changed, and `component(f).function is f`.
+        name: Display name of its steps; default: the function's name.
+        outputs: Names of the returned values, each stored under its name. A call then gives a tuple
+            of futures. One name, or none, takes the return value whole (as `value` without a
+            name); `-> tuple[A, B]` without `outputs` gives `value_0`, `value_1`.
+        cache: None (default) reuses an outcome whose code and inputs are unchanged, unless the
+            step only returned None; True reuses that too; False runs the step each time.
+        version: Counts into the cache key; change it to make remembered outcomes stale.
+        retries: Further attempts after a failed one.
+        retry_delay: Seconds before the first retry; doubles with each.
+        retry_on: Exception types that are retried; default: all.
+        timeout: Seconds after which an attempt is ended.
+        executor: Where its steps run, if not where the pipeline's do.
+
+    Raises:
+        UsageError: an option is unknown, or its value cannot be right.
+    """
+    if isinstance(function, Component):
+        function, base = function.function, function._options
+    else:
+        base = ComponentOptions()
+    checked = base.replaced("component", options)
+    if function is None:
+        return lambda decorated: component(decorated, **options)
+    return Component(function, checked)

@@ -1,0 +1,235 @@
+"""Conducts a run: calls the pipeline function in the run's context, and sees the run to its end."""
+
+from __future__ import annotations
+
+import pickle
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pipekit.api.future import get
+from pipekit.control.run import Run, current_run
+from pipekit.control.session import Session, parse_executor, session_for
+from pipekit.control.step import Output
+from pipekit.control.use import Use
+from pipekit.errors import PipekitError, StepError, Stopped, short
+from pipekit.model.planner import PipelineRaised, PipelineReturned, StopAsked
+from pipekit.model.records import Failure, FailureKind, Kind, Task, TaskSpec
+from pipekit.model.status import Status
+from pipekit.ports import Assignment, Outcome
+from pipekit.settings import read_settings
+from pipekit.worker import loading
+from pipekit.worker.runner import load_arguments, user_traceback
+
+if TYPE_CHECKING:
+    from pipekit.api.pipeline import Pipeline
+
+_PACKAGE = __file__.rpartition("api")[0]
+
+
+class Conducted:
+    """A run that has ended."""
+
+    def __init__(self, run: Run, value: Any, error: BaseException | None) -> None:
+        self.run = run
+        self._value = value
+        self._error = error
+
+    def result(self) -> Any:
+        """The pipeline function's value; raises what ended the run."""
+        if self._error is not None:
+            raise self._error.with_traceback(_user_frames(self._error.__traceback__))
+        return self._value
+
+    def task(self) -> Any:
+        """The run's Task. Raises only a stop: whoever pressed Ctrl-C wants no result."""
+        from pipekit.api.task import Task as TaskView
+
+        if isinstance(self._error, KeyboardInterrupt) or self.run.fatal is not None:
+            assert self._error is not None
+            raise self._error
+        return TaskView(self.run.session.archive, self.run.task_id)
+
+
+def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:
+    """Run the pipeline to its end in this thread.
+
+    Raises:
+        TypeError: the arguments do not fit.
+    """
+    if loading.importing_main:
+        raise loading.ImportEnded
+    bound = pipeline.bind(args, kwargs)
+    settings = read_settings(pipeline.folder)
+    executor = pipeline.executor or settings.executor
+    parse_executor(executor)
+    session = session_for(settings)
+    run = Run(
+        session,
+        task_id=session.new_id(),
+        name=pipeline.name,
+        project=pipeline.project or settings.project_root.name,
+        executor=executor,
+        fingerprinter=session.new_fingerprinter(),
+    )
+    _record_start(run, pipeline, bound)
+    return _conduct(run, pipeline, args, kwargs)
+
+
+def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -> Any:
+    """A pipeline called in a pipeline: a step that is a run of its own; its future."""
+    from pipekit.api.call import call
+
+    bound = pipeline.bind(args, kwargs)
+    use = run.uses.get(pipeline)
+    if use is None:
+        use = run.uses[pipeline] = Use.of_pipeline(
+            lambda assignment: _conduct_child(pipeline, assignment),
+            name=pipeline.name,
+            entry=pipeline.entry,
+            defaults=pipeline.defaults,
+            executor=pipeline.executor or run.executor,
+        )
+    return call(run, use, bound, args, kwargs)
+
+
+def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outcome:
+    step = assignment.step
+    parent = step.run
+    session: Session = parent.session
+    child = step.child = Run(
+        session,
+        task_id=step.task_id,
+        name=step.name,
+        project=pipeline.project or parent.project,
+        executor=step.use.executor,
+        fingerprinter=parent.fingerprinter,
+        parent=parent,
+    )
+    child.started_at = session.now()
+    try:
+        args, kwargs = load_arguments(assignment.arguments, assignment.inputs(), session.artifacts)
+    except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
+        return Outcome(0.0, FailureKind.INPUTS, message=str(error))
+    conducted = _conduct(child, pipeline, args, kwargs)
+    if child.status is Status.COMPLETED and child.value is not None:
+        return Outcome(0.0, outputs=(("value", child.value.value, child.value.content),))
+    failure = child.failure or Failure(FailureKind.STOPPED, "stopped")
+    kind = FailureKind.STOPPED if child.status is Status.STOPPED else failure.kind
+    return Outcome(
+        0.0,
+        kind,
+        message=failure.message,
+        traceback=failure.traceback,
+        exception_class=failure.exception,
+        exception=_pickled(conducted._error),
+    )
+
+
+def _pickled(error: BaseException | None) -> bytes:
+    try:
+        return pickle.dumps(error, 5) if isinstance(error, StepError) else b""
+    except Exception:  # noqa: BLE001 - user code: what the error carries
+        return b""
+
+
+def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any]) -> None:
+    session = run.session
+    run.started_at = session.now()
+    task = Task(
+        id=run.task_id,
+        kind=Kind.PIPELINE,
+        name=run.name,
+        project=run.project,
+        status=Status.RUNNING,
+        created_at=run.started_at,
+        started_at=run.started_at,
+        spec=TaskSpec(
+            pipeline.entry,
+            parameters={name: _shown(value) for name, value in bound.items()},
+            settings={"executor": run.executor},
+        ),
+        type="controller",
+        version=pipeline.version,
+    )
+    session.record_start(run, task, run.started_at)
+    session.reporter.run_began(run.facts)
+
+
+def _shown(value: Any) -> Any:
+    if type(value) in (int, float, str, bool, type(None)):
+        return value
+    text = str(value) if hasattr(value, "__fspath__") else repr(value)
+    return text if len(text) <= 1000 else text[:999] + "…"
+
+
+def _conduct(
+    run: Run, pipeline: Pipeline[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Conducted:
+    session = run.session
+    value: Any = None
+    error: BaseException | None = None
+    token = current_run.set(run)
+    try:
+        value = get(pipeline.function(*args, **kwargs))
+        stored, content = session.artifacts.put(value, where=f"The value of pipeline {run.name!r}")
+        run.value = Output(stored, content)
+        session.scheduler.send(run, PipelineReturned())
+    except BaseException as caught:  # noqa: BLE001 - user code; raised again by `result`
+        error = caught
+        stop_rest = pipeline.on_failure == "fail" or not isinstance(caught, Exception)
+        session.scheduler.send(run, PipelineRaised(_failure_of(caught), stop_rest))
+    finally:
+        current_run.reset(token)
+    try:
+        while not run.over.wait(3600):
+            pass
+    except KeyboardInterrupt as interrupt:
+        error = error or interrupt
+        _see_to_end(run)
+    if run.fatal is not None and not isinstance(error, KeyboardInterrupt):
+        error = run.fatal
+    elif error is None and run.status is not Status.COMPLETED:
+        error = _error_of(run)
+    return Conducted(run, value, error)
+
+
+def _see_to_end(run: Run) -> None:
+    """Ctrl-C while the rest is seen to its end: stop it; once more: kill."""
+    session = run.session
+    session.scheduler.send(run, StopAsked())
+    try:
+        while not run.over.wait(3600):
+            pass
+    except KeyboardInterrupt:
+        session.kill()
+
+
+def _failure_of(error: BaseException) -> Failure:
+    if isinstance(error, KeyboardInterrupt | Stopped):
+        return Failure(FailureKind.STOPPED, "stopped by Ctrl-C")
+    if isinstance(error, StepError):
+        return Failure(FailureKind.ERROR, str(error), error.traceback, step=error.step)
+    text = str(error)
+    name = type(error).__name__
+    if not isinstance(error, PipekitError):
+        text = f"{name}: {text}" if text else name
+    return Failure(FailureKind.ERROR, text, user_traceback(error), name)
+
+
+def _error_of(run: Run) -> BaseException:
+    if run.roots:
+        return run.roots[0].error()
+    return Stopped(f"Run {run.name!r} ({short(run.task_id)}) was stopped.")
+
+
+def _user_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames of pipekit before and after the user's."""
+    frames = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            frames.append(trace)
+        trace = trace.tb_next
+    kept: TracebackType | None = None
+    for frame in reversed(frames):
+        kept = TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return kept

@@ -1,0 +1,83 @@
+"""How a function's parameters are bound to a call's arguments, quickly."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+_PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class Binder:
+    """Binds calls of one function."""
+
+    __slots__ = ("_keyword_only", "_name", "_names", "_signature", "defaults")
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        """
+        Raises:
+            ValueError: the function has no signature that can be read (some of C).
+        """
+        self._name = name
+        self._signature = inspect.signature(function)
+        parameters = self._signature.parameters.values()
+        self._names: tuple[str, ...] | None = None
+        if all(parameter.kind in _PLAIN for parameter in parameters):
+            self._names = tuple(parameter.name for parameter in parameters)
+        self._keyword_only = sum(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters)
+        self.defaults = {
+            parameter.name: parameter.default
+            for parameter in parameters
+            if parameter.default is not inspect.Parameter.empty
+        }
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Parameter name -> value, defaults filled in, in the order of the signature.
+
+        Raises:
+            TypeError: as the call itself would.
+        """
+        names = self._names
+        if names is not None and len(args) <= len(names) - self._keyword_only:
+            bound = dict(zip(names, args, strict=False))
+            if not kwargs and len(args) == len(names):
+                return bound
+            for name in names[len(args) :]:
+                if name in kwargs:
+                    bound[name] = kwargs[name]
+                elif name in self.defaults:
+                    bound[name] = self.defaults[name]
+                else:
+                    break
+            else:
+                if all(name in bound for name in kwargs) and not any(
+                    name in kwargs for name in names[: len(args)]
+                ):
+                    return bound
+        return self._bind_slowly(args, kwargs)
+
+    def _bind_slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}() {error}") from None
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+
+def outputs_from_annotation(function: Callable[..., Any]) -> tuple[str, ...]:
+    """`value_0, value_1 …` for a function annotated `-> tuple[A, B]`, else nothing."""
+    from typing import get_args, get_origin, get_type_hints
+
+    annotation = getattr(function, "__annotations__", {}).get("return")
+    if annotation is None or "uple" not in str(annotation):
+        return ()
+    try:
+        annotation = get_type_hints(function)["return"]
+    except Exception:  # noqa: BLE001 - user code: a name in an annotation that is not defined
+        return ()
+    arguments = get_args(annotation)
+    if get_origin(annotation) is not tuple or len(arguments) < 2 or ... in arguments:
+        return ()
+    return tuple(f"value_{index}" for index in range(len(arguments)))

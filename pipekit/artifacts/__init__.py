@@ -1,0 +1,1 @@
+"""Values and their bytes: serializers, blobs, and the store that joins them."""

@@ -1,0 +1,281 @@
+"""Values in and out: digest, serializer, bytes, signature, and whether they lie beside the records
+or in the blob store. Does not record anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from pipekit.artifacts.files import FileDigests
+from pipekit.artifacts.plain import encode_json, is_short_int
+from pipekit.artifacts.serializer import SerializerRegistry, default_registry
+from pipekit.artifacts.sink import BlobSink
+from pipekit.artifacts.tree import Unfit
+from pipekit.errors import (
+    ArtifactError,
+    BlobCorrupt,
+    BlobMissing,
+    NotSerializable,
+    PipekitError,
+    UntrustedPickle,
+)
+from pipekit.model.hashing import Hasher
+from pipekit.model.records import StoredValue
+from pipekit.ports import BlobStore, Serializer
+
+SIGNATURE_BYTES = 32
+_SHORT = 500
+"""Texts up to here are their own preview."""
+_PURPOSE = "pipekit 2026 signature of a stored value"
+
+
+class ArtifactStore:
+    """Stores values and loads them. Thread-safe.
+
+    Args:
+        blobs: Where large values lie.
+        hasher: Gives values their digests.
+        key: The secret for signatures, asked for when the first is needed.
+        registry: Serializers; pipekit's own by default.
+        inline_bytes: Values up to this size are given back to be recorded.
+        files: Digests of files, for paths.
+        copies: Folder for copies of files that are no longer where they were; by default one that
+            goes with the process.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        *,
+        hasher: Hasher,
+        key: Callable[[], bytes],
+        registry: SerializerRegistry | None = None,
+        inline_bytes: int = 65536,
+        files: FileDigests | None = None,
+        copies: Path | None = None,
+    ) -> None:
+        self.registry = registry or default_registry(
+            files or FileDigests(None), copies or _passing_folder()
+        )
+        self._blobs = blobs
+        self._hasher = hasher
+        self._key = key
+        self._signing_key: bytes | None = None
+        self._inline_bytes = inline_bytes
+
+    # --- in -----------------------------------------------------------------------------------
+
+    def put(self, value: object, *, where: str) -> tuple[StoredValue, bytes | None]:
+        """Store a value.
+
+        Args:
+            value: Anything that a serializer accepts.
+            where: How the value is spoken of: `Output 'model' of component 'fit'`.
+
+        Returns:
+            What is known of it, and its bytes where the caller is to record them (`inline`). All
+            others are durable in the blob store.
+
+        Raises:
+            NotSerializable: no serializer accepts it, or it cannot be written.
+            StoreUnavailable: the blob store cannot be written.
+        """
+        cls = type(value)
+        if cls in _PLAIN and not self.registry.has_own:
+            plain = self._put_plain(value, cls)
+            if plain is not None:
+                return plain
+        reason: object = ""
+        for serializer in self.registry.list_accepting(value):
+            try:
+                return self._put_with(serializer, value)
+            except Unfit as error:
+                reason = error
+            except PipekitError:
+                raise
+            except Exception as error:
+                # Serializers run user code. Whatever it raised, the value cannot be stored.
+                raise NotSerializable(
+                    where=where, type_name=_name_of(cls), reason=_reason(error)
+                ) from error
+        raise NotSerializable(where=where, type_name=_name_of(cls), reason=str(reason))
+
+    def _put_plain(self, value: Any, cls: type) -> tuple[StoredValue, bytes] | None:
+        """The short way for scalars; None where it does not lead there."""
+        if cls is str:
+            if len(value) > _SHORT:
+                return None
+            data, preview, serializer = value.encode("utf-8", "surrogatepass"), value, "text"
+        else:
+            if cls is int and not is_short_int(value):
+                return None
+            data = encode_json(value)
+            preview, serializer = data.decode()[:_SHORT], "json"
+        if len(data) > self._inline_bytes:
+            return None
+        blob = blake3(data).hexdigest()
+        digest = self._hasher.digest(value)
+        name = _PLAIN[cls]
+        return StoredValue(digest, blob, serializer, name, len(data), preview, True), data
+
+    def _put_with(self, serializer: Serializer, value: object) -> tuple[StoredValue, bytes | None]:
+        sink = BlobSink(self._blobs, self._inline_bytes, lambda: self._hasher.open_content(value))
+        try:
+            try:
+                serializer.dump(value, sink)
+            except Exception:
+                if sink.failure is not None:
+                    raise sink.failure from None
+                raise
+            if getattr(serializer, "signed", False):
+                sink.write(self._sign(sink.digest()))
+            digest = sink.content or self._hasher.digest(value)
+            stored = StoredValue(
+                digest=digest,
+                blob=sink.adopt(),
+                serializer=serializer.name,
+                type=_name_of(type(value)),
+                size_bytes=sink.size,
+                preview=_preview(serializer, value),
+                inline=sink.inline() is not None,
+            )
+            return stored, sink.inline()
+        finally:
+            sink.close()
+
+    # --- out ----------------------------------------------------------------------------------
+
+    def get(self, stored: StoredValue, content: bytes | None = None, *, what: str = "") -> Any:
+        """Load a value: a fresh object each call.
+
+        Args:
+            stored: What `put` gave.
+            content: The bytes, where they are inline.
+            what: How the value is spoken of in errors.
+
+        Raises:
+            BlobMissing: the bytes are gone.
+            BlobCorrupt: they are not what was stored.
+            UntrustedPickle: they are not signed with this store's key.
+            ArtifactError: they cannot be loaded: a class is gone, a library is not installed.
+        """
+        serializer = self.registry.get(stored.serializer)
+        source: bytes | Path
+        if stored.inline:
+            source = self._checked_content(stored, content, serializer, what)
+        else:
+            source = self._checked_path(stored, serializer, what)
+        try:
+            return serializer.load(source)
+        except PipekitError:
+            raise
+        except Exception as error:  # serializers run user code: `__setstate__`, imports
+            if getattr(serializer, "maps", False):
+                raise BlobCorrupt(digest=stored.blob, what=what, reason=_reason(error)) from error
+            of = f" of {what}" if what else ""
+            raise ArtifactError(
+                f"The value{of}, a {stored.type}, cannot be loaded: {_reason(error)}.",
+                hint="check that the libraries and classes it was made with can be imported here.",
+            ) from error
+
+    def verify(self, stored: StoredValue, content: bytes | None = None, *, what: str = "") -> None:
+        """Read all bytes of a value and compare them with their digest; load nothing.
+
+        Raises:
+            BlobMissing: the bytes are gone.
+            BlobCorrupt: they are not what was stored.
+        """
+        if stored.inline:
+            self._checked_content(stored, content, None, what)
+        else:
+            _digest_file(self._sized_path(stored, what), stored, what, tail=0)
+
+    def _checked_content(
+        self, stored: StoredValue, content: bytes | None, serializer: Serializer | None, what: str
+    ) -> bytes:
+        if content is None:
+            raise BlobMissing(digest=stored.blob, what=what)
+        if blake3(content).hexdigest() != stored.blob:
+            raise BlobCorrupt(digest=stored.blob, what=what, reason="their digest differs")
+        if getattr(serializer, "signed", False):
+            body, signature = content[:-SIGNATURE_BYTES], content[-SIGNATURE_BYTES:]
+            self._check_signature(blake3(body).digest(), signature, what)
+        return content
+
+    def _checked_path(self, stored: StoredValue, serializer: Serializer, what: str) -> Path:
+        path = self._sized_path(stored, what)
+        if getattr(serializer, "signed", False):
+            # One reading for both: the digest of all, and that of what is signed on the way there.
+            body, signature = _digest_file(path, stored, what, tail=SIGNATURE_BYTES)
+            self._check_signature(body, signature, what)
+        elif not getattr(serializer, "maps", False):
+            _digest_file(path, stored, what, tail=0)
+        return path
+
+    def _sized_path(self, stored: StoredValue, what: str) -> Path:
+        path = self._blobs.find(stored.blob)
+        if path is None:
+            raise BlobMissing(digest=stored.blob, what=what)
+        size = path.stat().st_size
+        if size != stored.size_bytes:
+            reason = f"there are {size} bytes, {stored.size_bytes} were stored"
+            raise BlobCorrupt(digest=stored.blob, what=what, reason=reason)
+        return path
+
+    # --- signatures ---------------------------------------------------------------------------
+
+    def _sign(self, digest: bytes) -> bytes:
+        if self._signing_key is None:
+            self._signing_key = blake3(self._key(), derive_key_context=_PURPOSE).digest()
+        return blake3(digest, key=self._signing_key).digest()
+
+    def _check_signature(self, digest: bytes, signature: bytes, what: str) -> None:
+        import hmac  # 2 ms that only a process which loads pickles needs
+
+        if not hmac.compare_digest(self._sign(digest), signature):
+            raise UntrustedPickle(what=what)
+
+
+_PLAIN: dict[type, str] = {
+    int: "int", float: "float", bool: "bool", str: "str", type(None): "NoneType",
+}  # fmt: skip
+
+
+def _digest_file(path: Path, stored: StoredValue, what: str, *, tail: int) -> tuple[bytes, bytes]:
+    """Checks a whole blob; gives the digest of all but the last `tail` bytes, and those bytes."""
+    from pipekit.artifacts.mapped import writable
+
+    view = writable(path)
+    running = blake3(max_threads=2)
+    end = len(view) - tail
+    running.update(view[:end])
+    body, last = running.digest(), bytes(view[end:])
+    if running.update(last).hexdigest() != stored.blob:
+        raise BlobCorrupt(digest=stored.blob, what=what, reason="their digest differs")
+    return body, last
+
+
+def _passing_folder() -> Path:
+    import os
+
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"pipekit-{os.getuid()}-{os.getpid()}"
+
+
+def _preview(serializer: Serializer, value: object) -> str:
+    try:
+        return serializer.preview(value)
+    except Exception:  # noqa: BLE001 - user code; a value without a preview is stored all the same
+        return ""
+
+
+def _name_of(cls: type) -> str:
+    module = cls.__module__
+    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

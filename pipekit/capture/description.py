@@ -1,0 +1,389 @@
+"""How one node is described: the text that its digest is made of, what it refers to, and what could
+not be followed. Owns what values count as; functions and classes are taken apart elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipekit.capture.library import find_library_name
+from pipekit.capture.node import Node
+from pipekit.capture.outside import find_outside, is_dynamic
+from pipekit.capture.ownership import PACKAGE, PIPEKIT, USER, Owner, owner_of_loaded
+from pipekit.capture.part import BlindSpot
+from pipekit.capture.references import Constants
+from pipekit.capture.source_module import Found, find_module
+from pipekit.model.hashing import Hasher, digest_bytes
+from pipekit.model.records import Digest
+from pipekit.origin import stable_name
+
+
+class Nodes(Protocol):
+    """Where nodes come from: one for each object, however often it is asked for."""
+
+    root: str
+    """The project's folder."""
+
+    def of(self, obj: Any) -> Node:
+        """The node of a user's function or class."""
+
+    def of_global(self, space: dict[str, Any], name: str) -> Node:
+        """The node of a module's variable."""
+
+    def of_module(self, found: Found) -> Node:
+        """The node of a whole module, by its file."""
+
+    def of_package(self, owner: Owner) -> Node:
+        """The node of an installed distribution."""
+
+    def of_file(self, path: str) -> Node:
+        """The node of a file's content."""
+
+
+_LRU = type(functools.lru_cache(lambda: None))
+_SLOT_LIKE = (
+    types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
+    types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodWrapperType,
+)  # fmt: skip
+_PASSED_OVER = frozenset(
+    [
+        "logging",
+        "threading",
+        "_thread",
+        "weakref",
+        "_weakref",
+        "contextvars",
+        "_contextvars",
+        "asyncio.locks",
+        "multiprocessing.synchronize",
+        "concurrent.futures.thread",
+        "concurrent.futures.process",
+    ]
+)
+"""Modules whose objects hold the state of this process, never data: what they are bound to counts,
+what is in them does not."""
+
+
+_PLAIN = Hasher()
+
+
+def unwrap(value: Any) -> Any:
+    """The user's function behind pipekit's own objects, which count as that function."""
+    while is_wrapper(type(value)):
+        value = value.function
+    return value
+
+
+def is_wrapper(cls: type) -> bool:
+    """Whether instances of a class are pipekit's own objects around a user's function."""
+    module = getattr(cls, "__module__", "")
+    return type(module) is str and module.startswith("pipekit.") and hasattr(cls, "function")
+
+
+def counts_as_code(value: object) -> bool:
+    """Whether a value is a definition of its own, rather than data that a variable holds."""
+    kind = type(value)
+    return (
+        kind in (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, _LRU)
+        or isinstance(value, type)
+        or is_wrapper(kind)
+    )
+
+
+class Description:
+    """Collects what is said of one node."""
+
+    __slots__ = ("_node", "_nodes", "_pieces", "line")
+
+    def __init__(self, nodes: Nodes, node: Node, *, line: int = 0) -> None:
+        self._nodes = nodes
+        self._node = node
+        self._pieces: list[str] = [node.kind, node.name]
+        self.line = line
+
+    @property
+    def nodes(self) -> Nodes:
+        return self._nodes
+
+    def say(self, *text: str) -> None:
+        """Text that counts. How much is said must follow from what was said before."""
+        self._pieces += text
+
+    def refer(self, node: Node) -> None:
+        """A reference, whose order counts."""
+        self._node.refs.append(node)
+        self._pieces += ("refers", node.kind, node.name)
+
+    def warn(self, what: str, line: int = 0) -> None:
+        """Name a blind spot."""
+        spot = BlindSpot(what, self._node.file, line or self.line)
+        self._node.blind_spots.append(spot)
+
+    def finish(self) -> None:
+        """Give the node its digest."""
+        self._node.digest = digest_bytes(*self._pieces)
+
+    def name_library(
+        self, name: str, owner: Owner, called_with: Constants | None = None, line: int = 0
+    ) -> None:
+        """A library's object, by its name and the version of its distribution."""
+        if owner.kind == PIPEKIT:
+            return
+        self.say("library", name)
+        if owner.kind == PACKAGE:
+            self._node.refs.append(self._nodes.of_package(owner))
+        outside = find_outside(name, called_with)
+        if outside:
+            self.warn(outside, line)
+        if is_dynamic(name, called_with):
+            spoken = name.removeprefix("builtins.")
+            self.warn(f"{spoken} may reach code by a name that is computed", line)
+
+    def value(self, value: Any, where: str) -> None:
+        """What a variable, a default, an attribute or a closure's cell holds.
+
+        Args:
+            value: Anything.
+            where: How it is spoken of, `global 'flow.CLIENT'`.
+        """
+        value = unwrap(value)
+        structured = _STRUCTURED.get(type(value))
+        if structured is not None:
+            structured(self, value, where)
+        elif isinstance(value, type):
+            self.code(value)
+        elif type(value) is str:
+            self.say("text", *self._relative_text(value))
+        elif value is None or type(value) in (bool, int, float, bytes):
+            self.say("value", _PLAIN.digest(value))
+        elif isinstance(value, _SLOT_LIKE):
+            self.say("slot", type(value).__name__, str(value.__name__))
+        elif _is_passed_over(value):
+            self.say("passed over", type(value).__qualname__)
+        elif type(value).__module__ == "os" and type(value).__name__ == "_Environ":
+            self.name_library("os.environ", Owner(USER))
+        else:
+            self._other(value, where)
+
+    def annotation(self, value: Any) -> None:
+        """A field's type."""
+        if isinstance(value, type | str):
+            self.value(value, "an annotation")
+            return
+        try:
+            self._hash(value)
+        except Exception:  # noqa: BLE001 - user code: anything may stand in an annotation
+            self.say("annotation", repr(value).replace("__main__", stable_name("__main__")))
+
+    def code(self, obj: Any) -> None:
+        """A function or class: the user's by its own node, a library's by its name."""
+        named = find_library_name(obj)
+        if named is not None:
+            self.name_library(*named)
+        elif isinstance(obj, types.BuiltinFunctionType):
+            self._extension(obj)
+        else:
+            self.refer(self._nodes.of(obj))
+
+    def module(self, module: types.ModuleType) -> None:
+        """A module as a whole."""
+        owner = owner_of_loaded(module)
+        name = stable_name(module.__name__)
+        if owner.kind != USER:
+            self.name_library(name, owner)
+            return
+        found = find_module(module.__name__)
+        if found is None or not found.file:
+            self.say("module", name)
+            self.warn(f"module {name!r} has no file that could be read")
+        else:
+            self.refer(self._nodes.of_module(found))
+
+    def _extension(self, obj: types.BuiltinFunctionType) -> None:
+        self.say("compiled", obj.__qualname__)
+        bound = obj.__self__
+        if bound is not None and not isinstance(bound, types.ModuleType):
+            self.value(bound, f"what {obj.__name__!r} is bound to")
+            return
+        module = obj.__module__ or getattr(bound, "__name__", "")
+        found = find_module(module) if module else None
+        if found is not None and found.file:
+            self.refer(self._nodes.of_file(found.file))
+
+    def _other(self, value: Any, where: str) -> None:
+        named = find_library_name(value)
+        if named is not None:
+            self.name_library(*named)
+            return
+        cls = type(value)
+        owner = find_library_name(cls)
+        if owner is not None:
+            outside = find_outside(owner[0], None)
+            if outside:
+                self.warn(f"{where} is a {cls.__qualname__}, which {outside}")
+        if owner is not None and _is_generator(owner[0]):
+            self.warn(f"uses chance: {where} is a {cls.__qualname__}")
+        try:
+            self._hash(value)
+        except Exception as error:  # noqa: BLE001 - user code: `__reduce__` and `__getstate__`
+            self.say("not followed", cls.__qualname__)
+            reason = str(error).partition("\n")[0]
+            self.warn(f"{where} is a {cls.__qualname__}, whose content is not seen ({reason})")
+            if owner is None:
+                self.code(cls)
+
+    def _hash(self, value: Any) -> None:
+        """The digest of a value, where functions and classes in it stand as references."""
+        met: dict[int, tuple[str, int, Node]] = {}
+        counts: dict[str, int] = {}
+        libraries: dict[str, Owner] = {}
+
+        def code_of(obj: Any) -> Digest:
+            named = find_library_name(obj)
+            if named is not None:
+                libraries[named[0]] = named[1]
+                return digest_bytes("library", named[0])
+            if type(obj) is _LRU:
+                obj = obj.__wrapped__
+            node = self._nodes.of(obj)
+            known = met.get(id(node))
+            if known is None:
+                # Closures of one function share a name: they are told apart by their order.
+                name = f"{node.kind} {node.name}"
+                known = met[id(node)] = (name, counts.setdefault(name, 0), node)
+                counts[name] += 1
+            return digest_bytes("refers", known[0], str(known[1]))
+
+        hasher = Hasher(code_of=code_of, digest_path=self._digest_path, known=_Known(code_of))
+        self.say("value", hasher.digest(value))
+        for name, _, node in sorted(met.values(), key=lambda item: item[:2]):
+            self._pieces.append(name)
+            self._node.refs.append(node)
+        for name in sorted(libraries):
+            if libraries[name].kind == PACKAGE:
+                self._node.refs.append(self._nodes.of_package(libraries[name]))
+
+    def _digest_path(self, path: Path) -> Digest:
+        return digest_bytes("path", *self._relative_text(str(path)))
+
+    def _relative_text(self, text: str) -> tuple[str, str]:
+        """Text that names a place inside the project is the same in every copy of it."""
+        root = self._nodes.root
+        if text == root or text.startswith(root + os.sep):
+            return "in project", text[len(root) + 1 :]
+        return "plain", text
+
+
+class _Known(dict[type, Callable[[Any], Digest]]):
+    """Objects that stand for something whatever they hold, found by their class."""
+
+    def __init__(self, code_of: Callable[[Any], Digest]) -> None:
+        super().__init__()
+        self._code_of = code_of
+
+    def get(self, cls: type, default: Any = None) -> Any:
+        if is_wrapper(cls):
+            return lambda value: self._code_of(unwrap(value))
+        if cls is _LRU:
+            return self._code_of
+        if cls.__module__ != "builtins" and _is_state(cls):
+            return lambda value: digest_bytes("passed over", cls.__qualname__)
+        return default
+
+
+def _is_passed_over(value: object) -> bool:
+    cls: Any = type(value)
+    return _is_state(cls)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_state(cls: type) -> bool:
+    if cls.__module__ == "builtins":
+        return False
+    if any(getattr(base, "__module__", "") in _PASSED_OVER for base in cls.__mro__):
+        return True
+    return cls.__name__.endswith(("Logger", "LoggerAdapter")) and find_library_name(cls) is not None
+
+
+def _is_generator(name: str) -> bool:
+    return name in ("random.Random", "random.SystemRandom") or name.startswith("numpy.random.")
+
+
+def _method(to: Description, value: types.MethodType, where: str) -> None:
+    to.say("method")
+    to.value(value.__func__, where)
+    to.value(value.__self__, where)
+
+
+def _property(to: Description, value: property, where: str) -> None:
+    to.say("property")
+    for accessor in (value.fget, value.fset, value.fdel):
+        to.value(accessor, where)
+
+
+def _wrapped(to: Description, value: Any, where: str) -> None:
+    to.say(type(value).__name__)
+    to.value(value.__func__, where)
+
+
+def _cached_property(to: Description, value: Any, where: str) -> None:
+    to.say("cached property")
+    to.value(value.func, where)
+
+
+def _partial(to: Description, value: Any, where: str) -> None:
+    to.say("partial", str(len(value.args)), *sorted(value.keywords))
+    to.value(value.func, where)
+    for argument in value.args:
+        to.value(argument, f"an argument of the partial in {where}")
+    for name in sorted(value.keywords):
+        to.value(value.keywords[name], f"argument {name!r} of the partial in {where}")
+
+
+def _lru(to: Description, value: Any, where: str) -> None:
+    named = find_library_name(value)
+    if named is not None:
+        to.name_library(*named)
+        return
+    to.say("memoised")
+    to.value(value.__wrapped__, where)
+
+
+def _dispatch_method(to: Description, value: Any, where: str) -> None:
+    to.say("dispatch method")
+    to.value(value.dispatcher, where)
+
+
+def _code(to: Description, value: Any, where: str) -> None:
+    to.code(value)
+
+
+def _module(to: Description, value: types.ModuleType, where: str) -> None:
+    to.module(value)
+
+
+def _pattern(to: Description, value: Any, where: str) -> None:
+    to.say("pattern", repr(value.pattern), str(value.flags))
+
+
+_STRUCTURED: dict[type, Callable[[Description, Any, str], None]] = {
+    types.FunctionType: _code,
+    types.BuiltinFunctionType: _code,
+    types.MethodType: _method,
+    types.ModuleType: _module,
+    property: _property,
+    staticmethod: _wrapped,
+    classmethod: _wrapped,
+    functools.partial: _partial,
+    functools.partialmethod: _partial,
+    functools.cached_property: _cached_property,
+    functools.singledispatchmethod: _dispatch_method,
+    _LRU: _lru,
+    type(re.compile("")): _pattern,
+}

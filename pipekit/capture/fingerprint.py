@@ -1,0 +1,233 @@
+"""The code fingerprint of a function: one digest over the user's code that it can reach, what that
+is made of, and how two of them differ. Computes nothing that a value digest is made of.
+
+Theory of operation. Starting from the function object, every definition that it can reach becomes
+a node: functions by the normal form of their code object (never by the file's text, which may have
+been edited since), with defaults, closure and attributes; classes by their members; variables by
+value; installed packages by version; modules that a function imports when it runs, by their file.
+The digest is taken over the graph of the nodes. What cannot be followed becomes a blind spot.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Collection, Sequence
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pipekit.capture.description import Description, is_wrapper, unwrap
+from pipekit.capture.library import find_library_name
+from pipekit.capture.node import Node, collect
+from pipekit.capture.ownership import USER
+from pipekit.capture.part import BlindSpot, Fingerprint, Part
+from pipekit.capture.reach import Reach
+from pipekit.capture.source_module import find_module
+from pipekit.errors import UsageError
+from pipekit.model.hashing import digest_bytes
+from pipekit.model.records import Digest
+
+__all__ = ["BlindSpot", "Fingerprint", "Fingerprinter", "Part", "differences"]
+
+
+class Fingerprinter:
+    """Makes fingerprints, and remembers what it has seen. Thread-safe.
+
+    A variable that was looked at once counts as it was then, whatever a step does to it later. So
+    that no step can come first, the first fingerprint of a function in a module also looks at
+    every other component in that module.
+
+    Args:
+        root: The project's folder; paths inside it count relative to it. By default the working
+            folder.
+    """
+
+    def __init__(self, *, root: Path | None = None) -> None:
+        self._root = os.path.abspath(root or os.getcwd())
+        self._lock = threading.RLock()
+        self._python = _python_node()
+        self.thaw()
+
+    def thaw(self) -> None:
+        """Forget the values that were seen, for a new run after variables may have changed. What
+        was learned of code is kept."""
+        with self._lock:
+            self._reach = Reach(self._root)
+            self._modules: set[int] = set()
+            self._roots: list[Node] = []
+            self._fingerprints: dict[Any, Fingerprint] = {}
+            self._codes: WeakKeyDictionary[Any, Digest] = WeakKeyDictionary()
+
+    def fingerprint(
+        self,
+        function: Callable[..., Any],
+        *,
+        depends_on: Sequence[object] = (),
+        ignore: Collection[str] = (),
+    ) -> Fingerprint:
+        """The fingerprint of a function or any other callable.
+
+        Args:
+            depends_on: What else counts: functions, classes, modules (or their names), and files
+                or folders (as paths) by their content.
+            ignore: Names of variables, functions or classes that do not count, `flow.RATE`.
+
+        Raises:
+            UsageError: something in `depends_on` does not exist, or is nothing of the kind.
+        """
+        key: Any = function
+        if depends_on or ignore:
+            key = (function, tuple(map(id, depends_on)), frozenset(ignore))
+        try:
+            found = self._fingerprints.get(key)
+        except TypeError:  # a callable that cannot be hashed
+            key, found = (id(function), key[1:] if key is not function else ()), None
+            found = self._fingerprints.get(key)
+        if found is None:
+            with self._lock:
+                found = self._make(function, depends_on, ignore)
+                self._fingerprints[key] = found
+        return found
+
+    def code_of(self, obj: object) -> Digest:
+        """The digest of all the code that a class or function reaches."""
+        try:
+            found = self._codes.get(obj)
+        except TypeError:  # no weak reference to it
+            found = None
+        if found is None:
+            with self._lock:
+                found = self._code_of(unwrap(obj))
+            try:
+                self._codes[obj] = found
+            except TypeError:
+                pass
+        return found
+
+    def _code_of(self, obj: Any) -> Digest:
+        named = find_library_name(obj)
+        if named is not None:
+            return digest_bytes("library", named[0], named[1].digest)
+        if isinstance(obj, FunctionType | type):
+            self._freeze(obj)
+            node = self._reach.of(obj)
+            self._reach.settle()
+            return collect(node, (self._python,), ()).digest
+        return self._make(obj, (), ()).digest
+
+    def _make(
+        self, function: Any, depends_on: Sequence[object], ignore: Collection[str]
+    ) -> Fingerprint:
+        function = unwrap(function)
+        self._freeze(function)
+        root = Node("root", "", held=(function, depends_on))
+        to = Description(self._reach, root)
+        to.value(function, "the component")
+        for other in depends_on:
+            to.say("depends on")
+            self._depend(to, root, other)
+        to.finish()
+        self._reach.settle()
+        self._roots.append(root)
+        return collect(root, (self._python,), frozenset(ignore))
+
+    def _depend(self, to: Description, root: Node, other: object) -> None:
+        other = unwrap(other)
+        if isinstance(other, os.PathLike) or (
+            isinstance(other, str) and _is_path(other, self._root)
+        ):
+            path = os.path.join(self._root, os.fspath(other))
+            if not os.path.exists(path):
+                raise UsageError(
+                    f"depends_on names {os.fspath(other)!r}, which does not exist.",
+                    hint=f"paths are relative to {self._root}.",
+                )
+            to.refer(self._reach.of_file(path))
+        elif isinstance(other, str):
+            found = find_module(other)
+            if found is None:
+                raise UsageError(
+                    f"depends_on names {other!r}, which is neither a file nor a module.",
+                    hint="give the module itself, or a Path.",
+                )
+            if found.owner.kind == USER and found.file:
+                to.refer(self._reach.of_module(found))
+            else:
+                to.name_library(other, found.owner)
+        elif isinstance(other, FunctionType | type | ModuleType | BuiltinFunctionType) or callable(
+            other
+        ):
+            to.value(other, "depends_on")
+        else:
+            raise UsageError(
+                f"depends_on holds a {type(other).__qualname__}.",
+                hint="give functions, classes, modules or paths.",
+            )
+
+    def _freeze(self, obj: Any) -> None:
+        """Look at every component of the module that defines `obj`, before one of them can run."""
+        if isinstance(obj, FunctionType):
+            space = obj.__globals__
+        else:
+            module = sys.modules.get(getattr(obj, "__module__", None) or "")
+            space = vars(module) if module is not None else {}
+        if not space or id(space) in self._modules:
+            return
+        self._modules.add(id(space))
+        for value in list(space.values()):
+            if is_wrapper(type(value)):
+                function = unwrap(value)
+                if isinstance(function, FunctionType):
+                    node = self._reach.of(function)
+                    self._roots.append(node)
+        self._reach.settle()
+
+
+def _is_path(text: str, root: str) -> bool:
+    return os.sep in text or os.path.exists(os.path.join(root, text))
+
+
+def _python_node() -> Node:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    node = Node("python", "python")
+    node.text = version
+    node.digest = digest_bytes(sys.implementation.name, version, MAGIC_NUMBER)
+    return node
+
+
+def differences(mine: Fingerprint, theirs: Fingerprint) -> list[str]:
+    """What differs, a phrase for each: `function 'flow.helper' in flow.py`. Empty where the
+    fingerprints are equal, and only there."""
+    if mine.digest == theirs.digest:
+        return []
+    here, there = _by_name(mine), _by_name(theirs)
+    found: list[str] = []
+    for key in sorted(here.keys() | there.keys()):
+        ours, others = here.get(key, []), there.get(key, [])
+        if [part.digest for part in ours] != [part.digest for part in others]:
+            found.append(_phrase(ours, others))
+    return found or ["the same definitions refer to each other in another way"]
+
+
+def _by_name(fingerprint: Fingerprint) -> dict[tuple[str, str], list[Part]]:
+    found: dict[tuple[str, str], list[Part]] = {}
+    for part in fingerprint.parts:
+        found.setdefault((part.kind, part.name), []).append(part)
+    return found
+
+
+def _phrase(ours: list[Part], others: list[Part]) -> str:
+    part = (ours or others)[0]
+    name = f"{part.kind} {part.name!r}" if part.kind != "python" else "Python"
+    place = f" in {part.file}" if part.file and part.kind not in ("file", "module") else ""
+    if not ours:
+        return f"{name}{place} is reached there alone"
+    if not others:
+        return f"{name}{place} is reached here alone"
+    if part.kind in ("global", "package", "python") and ours[0].text != others[0].text:
+        return f"{name} is {others[0].text} there and {ours[0].text} here"
+    return f"{name}{place}"

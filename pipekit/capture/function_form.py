@@ -1,0 +1,303 @@
+"""What a function is made of: its code, defaults, closure and attributes, and everything that its
+code refers to by name.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pipekit.capture.bytecode import decode, normalize
+from pipekit.capture.description import Description, counts_as_code
+from pipekit.capture.library import find_library_name
+from pipekit.capture.outside import IMPORTERS, find_outside
+from pipekit.capture.ownership import (
+    PIPEKIT,
+    USER,
+    owner_of_file,
+    owner_of_loaded,
+)  # fmt: skip
+from pipekit.capture.references import FREE, GLOBAL, References, Use, find_references
+from pipekit.capture.source_module import find_module
+from pipekit.model.records import Digest
+from pipekit.origin import stable_name
+
+CodeFacts = tuple[Digest, tuple[str, ...], References]
+
+_facts: WeakKeyDictionary[CodeType, CodeFacts] = WeakKeyDictionary()
+
+_ABOUT = frozenset({"__doc__", "__name__", "__qualname__", "__signature__", "__text_signature__"})
+_DISPATCH_CODE = functools.singledispatch(lambda _: None).__code__  # type: ignore[attr-defined]
+
+
+def facts_of(code: CodeType) -> CodeFacts:
+    """Digest, free variables in the order of their use, and references of a code object."""
+    facts = _facts.get(code)
+    if facts is None:
+        decoded = decode(code)
+        facts = (*normalize(code, decoded), find_references(code, decoded))
+        _facts[code] = facts
+    return facts
+
+
+def name_of(function: FunctionType) -> str:
+    """`flow.helper`, by where the code was written, whatever `functools.wraps` says."""
+    module = function.__globals__.get("__name__") or function.__module__ or ""
+    return f"{stable_name(str(module))}.{function.__code__.co_qualname}"
+
+
+def describe_function(to: Description, function: FunctionType) -> None:
+    """Say all that counts about a function."""
+    code = function.__code__
+    if code is _DISPATCH_CODE:
+        _describe_dispatch(to, function)
+        return
+    owner = owner_of_file(code.co_filename)
+    digest, free, references = facts_of(code)
+    if owner.kind == USER:
+        to.say("code", digest)
+    else:
+        to.name_library(name_of(function), owner)
+    _describe_defaults(to, function)
+    cells = _cells(function)
+    for name in free:
+        if name not in cells:
+            to.say("empty cell")
+        elif isinstance(cells[name], ModuleType):
+            to.say("module in cell")  # what is taken from it counts
+        else:
+            to.value(cells[name], f"variable {name!r} in the closure of {name_of(function)!r}")
+    for key in sorted(vars(function)):
+        if key not in _ABOUT:
+            to.say("attribute", key)
+            to.value(vars(function)[key], f"attribute {key!r} of {name_of(function)!r}")
+    if owner.kind == USER:
+        describe_references(to, references, function.__globals__, cells)
+
+
+def _describe_defaults(to: Description, function: FunctionType) -> None:
+    where = f"a default of {name_of(function)!r}"
+    defaults = function.__defaults__ or ()
+    keywords = function.__kwdefaults__ or {}
+    to.say("defaults", str(len(defaults)), *sorted(keywords))
+    for value in defaults:
+        to.value(value, where)
+    for name in sorted(keywords):
+        to.value(keywords[name], where)
+
+
+def _cells(function: FunctionType) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            cells[name] = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    return cells
+
+
+def _describe_dispatch(to: Description, function: Any) -> None:
+    """A generic function: what is registered, not the caches of the dispatch."""
+    to.say("dispatch")
+    registry = function.registry
+    for cls in sorted(registry, key=lambda cls: (cls.__module__, cls.__qualname__)):
+        to.code(cls)
+        to.value(registry[cls], f"what {name_of(registry[object])!r} has registered")
+
+
+def describe_references(
+    to: Description,
+    references: References,
+    space: dict[str, Any],
+    cells: dict[str, Any],
+    *,
+    by_file: bool = False,
+) -> None:
+    """Say what the names in a code object lead to.
+
+    Args:
+        space: The globals that the code sees.
+        cells: The contents of its closure.
+        by_file: The code is a whole module's, whose own variables are not there to look at.
+    """
+    for wanted in references.imports:
+        module = absolute_name(wanted.level, wanted.module, space)
+        _describe_import(to, module, wanted.names, space)
+    for use in references.uses:
+        if use.scope == GLOBAL:
+            if by_file and (use.name in space or not hasattr(builtins, use.name)):
+                continue
+            _describe_global(to, use, space)
+        elif use.scope == FREE:
+            if use.name in cells and isinstance(cells[use.name], ModuleType):
+                _follow(to, cells[use.name], use.path, use)
+        else:
+            _describe_imported(to, use, space)
+
+
+def absolute_name(level: int, module: str, space: dict[str, Any]) -> str:
+    """The full name of a module that is imported relative to another."""
+    if not level:
+        return module
+    package = space.get("__package__")
+    if not isinstance(package, str):
+        name = str(space.get("__name__", ""))
+        package = name if "__path__" in space else name.rpartition(".")[0]
+    for _ in range(level - 1):
+        package = package.rpartition(".")[0]
+    return f"{package}.{module}" if module else package
+
+
+def _describe_import(
+    to: Description, module: str, names: tuple[str, ...], space: dict[str, Any]
+) -> None:
+    own = str(space.get("__name__", ""))
+    found = find_module(module)
+    if found is None:
+        to.say("absent module", module)
+        return
+    if found.owner.kind == PIPEKIT:
+        return
+    if found.owner.kind != USER:
+        to.name_library(module, found.owner)
+        return
+    here = stable_name(own)
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        # The modules that this code lies in are imported wherever it runs: they count by what is
+        # taken from them.
+        if name != here and not here.startswith(f"{name}."):
+            _refer_module(to, name)
+    if found.is_package:
+        for name in names:
+            if find_module(f"{module}.{name}") is not None:
+                _refer_module(to, f"{module}.{name}")
+
+
+def _refer_module(to: Description, name: str) -> None:
+    found = find_module(name)
+    if found is not None and found.owner.kind == USER and found.file:
+        to.refer(to.nodes.of_module(found))
+
+
+def _describe_imported(to: Description, use: Use, space: dict[str, Any]) -> None:
+    """A local that an import bound: the import itself counts already, its whole module."""
+    level = len(use.name) - len(use.name.lstrip("."))
+    dotted = absolute_name(level, use.name[level:], space)
+    parts = [*dotted.split("."), *use.path]
+    found = None
+    for end in range(len(parts), 0, -1):
+        found = find_module(".".join(parts[:end]))
+        if found is not None:
+            break
+    if found is None or found.owner.kind == PIPEKIT:
+        return
+    name = ".".join(parts)
+    if name in IMPORTERS:
+        _describe_dynamic_import(to, use, space)
+    elif found.owner.kind != USER:
+        to.name_library(name, found.owner, use.called_with, use.line)
+    elif found.name == stable_name(str(space.get("__name__", ""))):
+        inside = parts[len(found.name.split(".")) :]
+        if inside and inside[0] in space:
+            _follow_variable(to, space, inside[0], tuple(inside[1:]), use)
+    elif use.computed and parts == found.name.split("."):
+        to.warn(f"getattr on module {found.name!r} with a computed name", use.line)
+
+
+def _describe_global(to: Description, use: Use, space: dict[str, Any]) -> None:
+    if use.name in space:
+        _follow_variable(to, space, use.name, use.path, use)
+    elif hasattr(builtins, use.name):
+        to.say("builtin", use.name)
+        name = f"builtins.{use.name}"
+        if name in IMPORTERS:
+            _describe_dynamic_import(to, use, space)
+        elif name not in _HARMLESS_BUILTINS:
+            value = getattr(builtins, use.name)
+            if isinstance(value, BuiltinFunctionType | FunctionType):
+                named = find_library_name(value)
+                to.name_library(name, named[1] if named else _STANDARD, use.called_with, use.line)
+    else:
+        to.say("unbound", use.name)
+
+
+_STANDARD = owner_of_loaded(builtins)
+_HARMLESS_BUILTINS = frozenset({"builtins.getattr", "builtins.len", "builtins.print"})
+_ABOUT_MODULES = frozenset(
+    {"__doc__", "__spec__", "__loader__", "__builtins__", "__cached__", "__package__"}
+)
+
+
+def _follow_variable(
+    to: Description, space: dict[str, Any], name: str, path: tuple[str, ...], use: Use
+) -> None:
+    """A variable of a module, and the attributes that are taken from it."""
+    value = space[name]
+    if name in _ABOUT_MODULES:
+        to.say("about", name)
+    elif name == "__name__":
+        to.say("own name", stable_name(str(value)))
+    elif isinstance(value, ModuleType):
+        _follow(to, value, path, use)
+    elif counts_as_code(value):
+        named = find_library_name(value)
+        if named is None:
+            to.value(value, f"global {name!r}")
+        elif named[0] in IMPORTERS:
+            _describe_dynamic_import(to, use, space)
+        else:
+            to.name_library(".".join((named[0], *path)), named[1], use.called_with, use.line)
+    elif _is_environment(value):
+        to.name_library("os.environ", _STANDARD, None, use.line)
+    else:
+        to.refer(to.nodes.of_global(space, name))
+
+
+def _is_environment(value: object) -> bool:
+    cls = type(value)
+    return cls.__module__ == "os" and cls.__name__ == "_Environ"
+
+
+def _follow(to: Description, module: ModuleType, path: tuple[str, ...], use: Use) -> None:
+    """The attributes that are taken from a module."""
+    space = vars(module)
+    name = str(space.get("__name__", ""))
+    owner = owner_of_loaded(module)
+    if owner.kind != USER:
+        dotted = ".".join((name, *path))
+        if dotted in IMPORTERS:
+            _describe_dynamic_import(to, use, space)
+        elif dotted == "sys.modules" or path or not use.computed:
+            to.name_library(dotted, owner, use.called_with, use.line)
+        else:
+            to.name_library(dotted, owner, None, use.line)
+            if find_outside(f"{dotted}.x", None):
+                to.warn(f"getattr on module {dotted!r} with a computed name", use.line)
+    elif not path:
+        if use.computed:
+            shown = stable_name(name)
+            to.warn(f"getattr on module {shown!r} with a computed name", use.line)
+        to.module(module)
+    elif path[0] in space:
+        _follow_variable(to, space, path[0], path[1:], use)
+    elif find_module(f"{name}.{path[0]}") is not None:
+        _refer_module(to, f"{name}.{path[0]}")
+    elif "__getattr__" in space:
+        to.warn(f"attribute {path[0]!r} of module {name!r} is made when it is asked for", use.line)
+        to.value(space["__getattr__"], f"'__getattr__' of module {name!r}")
+    else:
+        to.say("unbound", name, path[0])
+
+
+def _describe_dynamic_import(to: Description, use: Use, space: dict[str, Any]) -> None:
+    wanted = use.called_with[0] if use.called_with else None
+    if isinstance(wanted, str):
+        level = len(wanted) - len(wanted.lstrip("."))
+        _describe_import(to, absolute_name(level, wanted[level:], space), (), space)
+    else:
+        to.warn("imports a module by a name that is computed", use.line)

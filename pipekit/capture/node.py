@@ -1,0 +1,62 @@
+"""The graph of what code reaches: one node a definition, value or package, and the digest over all
+that can be reached from one of them. Owns the order; knows nothing of where nodes come from.
+
+Names are not unique (two lambdas of one function, closures of one factory), so the digest is made
+over the nodes in the order in which they are reached, each with the places of those it refers to.
+That has no trouble with cycles, and does not depend on what was looked at before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipekit.capture.part import BlindSpot, Fingerprint, Part
+from pipekit.model.hashing import digest_bytes
+from pipekit.model.records import Digest
+
+
+class Node:
+    """One definition, value or package."""
+
+    __slots__ = (
+        "__weakref__", "blind_spots", "digest", "file", "held", "kind", "name", "refs", "text",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, name: str, *, file: str = "", held: object = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.digest: Digest = ""
+        self.text = ""
+        self.file = file
+        self.held = held  # keeps the object alive whose id is this node's key
+        self.refs: list[Node] = []
+        self.blind_spots: list[BlindSpot] = []
+
+
+def collect(root: Node, always: Collection[Node], ignore: Collection[str]) -> Fingerprint:
+    """The fingerprint of a node whose reach is known; `always` belongs to every one."""
+    places: dict[int, int] = {id(root): 0}
+    order = [root]
+    entries: list[str] = []
+    stack = [iter(root.refs)]
+    while stack:  # depth first, in the order of the references
+        for node in stack[-1]:
+            if id(node) not in places and node.name not in ignore:
+                places[id(node)] = len(order)
+                order.append(node)
+                stack.append(iter(node.refs))
+                break
+        else:
+            stack.pop()
+    for node in order:
+        inner = " ".join(str(places.get(id(ref), "-")) for ref in node.refs)
+        entries += (node.kind, node.name, node.digest, inner)
+    reached = [*always, *(node for node in order if node.kind != "root")]
+    entries += [node.digest for node in always]
+    parts = {Part(node.kind, node.name, node.digest, node.text, node.file) for node in reached}
+    spots = {spot for node in order for spot in node.blind_spots}
+    return Fingerprint(
+        digest_bytes(*entries),
+        tuple(sorted(parts, key=lambda part: (part.kind, part.name, part.digest))),
+        tuple(sorted(spots, key=lambda spot: (spot.file, spot.line, spot.what))),
+    )

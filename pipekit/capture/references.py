@@ -1,0 +1,225 @@
+"""What a code object refers to by name, as symbols: globals, free variables and imports, with the
+attributes taken from them. Looks at no object; who resolves the names is `reach`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from types import CodeType
+
+from pipekit.capture.bytecode import Instruction, decode
+
+GLOBAL, FREE, IMPORTED = "global", "free", "imported"
+
+Constants = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A name that is read, and what is taken from it."""
+
+    scope: str
+    """`global`, `free` (a closure's cell) or `imported` (a local that an import bound)."""
+    name: str
+    """The variable; for `imported` the dotted name of the module or of what was taken from it."""
+    path: tuple[str, ...]
+    """Attributes taken one from another, also by `getattr` with a constant name."""
+    line: int
+    called_with: Constants | None = None
+    """Arguments of the call that follows, where all are constants; else None."""
+    computed: bool = False
+    """It stands in a `getattr` whose name is not a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import statement inside a function (or, for a module's code, anywhere in it)."""
+
+    level: int
+    module: str
+    names: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    uses: tuple[Use, ...]
+    imports: tuple[Import, ...]
+
+
+_GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_FREE_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
+_LOCAL_LOADS = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK"})
+_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_SETTERS = frozenset({"STORE_ATTR", "DELETE_ATTR"})
+_STORES = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"})
+_PADDING = frozenset({"PUSH_NULL", "PRECALL", "NOP"})
+
+
+def find_references(code: CodeType, instructions: list[Instruction]) -> References:
+    """Everything that a code object and those nested in it refer to, in the order of the code."""
+    finder = _Finder()
+    finder.visit(code, instructions, {}, frozenset())
+    return References(tuple(finder.uses), tuple(finder.imports))
+
+
+class _Finder:
+    def __init__(self) -> None:
+        self.uses: list[Use] = []
+        self.imports: list[Import] = []
+        self._module_names: dict[str, list[str]] = {}
+
+    def visit(
+        self,
+        code: CodeType,
+        decoded: list[Instruction],
+        outer: dict[str, list[str]],
+        assigned: frozenset[str],
+    ) -> None:
+        # `outer` has the names that imports bound in the enclosing functions, `assigned` their
+        # variables: what is neither is free in the whole.
+        instructions = [entry for entry in decoded if entry[1] not in _PADDING]
+        bound = {name: list(what) for name, what in outer.items() if name in code.co_freevars}
+        if any(name == "IMPORT_NAME" for _, name, _ in instructions):
+            self._visit_imports(code, instructions, bound)
+        if code.co_name == "<module>":
+            self._module_names = bound
+        inner = assigned | frozenset(code.co_cellvars)
+        lines = _lines(code)
+        skip_to = -1
+        for place, (offset, _, argument) in enumerate(instructions):
+            if isinstance(argument, CodeType):
+                self.visit(argument, decode(argument), bound, inner)
+            elif place >= skip_to and self._bases(instructions[place], bound, inner):
+                line = _line(lines, offset)
+                skip_to = self._visit_use(instructions, place, bound, inner, line)
+
+    def _bases(
+        self, instruction: Instruction, bound: dict[str, list[str]], assigned: frozenset[str]
+    ) -> list[tuple[str, str]]:
+        """(scope, name) of what a load may give; nothing for a plain local."""
+        _, name, argument = instruction
+        loads = name in _GLOBAL_LOADS
+        if loads or name in _FREE_LOADS or name in _LOCAL_LOADS:
+            if argument in bound:
+                return [(IMPORTED, dotted) for dotted in bound[argument]]
+            if loads and argument in self._module_names:
+                return [(IMPORTED, dotted) for dotted in self._module_names[argument]]
+            if loads:
+                return [(GLOBAL, argument)]
+            if name in _FREE_LOADS and argument not in assigned:
+                return [(FREE, argument)]
+        return []
+
+    def _visit_use(
+        self,
+        code: list[Instruction],
+        place: int,
+        bound: dict[str, list[str]],
+        assigned: frozenset[str],
+        line: int,
+    ) -> int:
+        """Record the use that begins at `place`; where to go on."""
+        bases = self._bases(code[place], bound, assigned)
+        path, end = _chain(code, place + 1)
+        if bases == [(GLOBAL, "getattr")] and not path and end < len(code):
+            targets = self._bases(code[end], bound, assigned)
+            if targets:
+                inner, after = _chain(code, end + 1)
+                constant = after < len(code) and code[after][1] == "LOAD_CONST"
+                attribute = code[after][2] if constant else None
+                if isinstance(attribute, str) and attribute.isidentifier():
+                    self._add(targets, (*inner, attribute), line, None)
+                else:
+                    self._add(targets, inner, line, None, computed=True)
+                self._add(bases, (), line, None)
+                return after
+        self._add(bases, path, line, _call(code, end))
+        return end
+
+    def _add(
+        self,
+        bases: list[tuple[str, str]],
+        path: tuple[str, ...],
+        line: int,
+        called_with: Constants | None,
+        *,
+        computed: bool = False,
+    ) -> None:
+        for scope, name in bases:
+            self.uses.append(Use(scope, name, path, line, called_with, computed))
+
+    def _visit_imports(
+        self, code: CodeType, instructions: list[Instruction], bound: dict[str, list[str]]
+    ) -> None:
+        lines = _lines(code)
+        for place, (offset, name, argument) in enumerate(instructions):
+            if name != "IMPORT_NAME":
+                continue
+            level, names = instructions[place - 2][2], instructions[place - 1][2]
+            wanted = tuple(names) if isinstance(names, tuple) else ()
+            self.imports.append(Import(int(level), argument, wanted, _line(lines, offset)))
+            prefix = "." * level + argument
+            after = place + 1
+            if not wanted:
+                # `import a.b` binds `a`; `import a.b as c` takes `b` from it and binds that.
+                taken = []
+                while after < len(instructions) and instructions[after][1] in _SUBMODULE:
+                    taken.append(instructions[after][1] == "IMPORT_FROM")
+                    after += 1
+                whole = any(taken)
+                name = argument if whole else argument.partition(".")[0]
+                _bind(instructions, after, name, bound)
+                continue
+            while after + 1 < len(instructions) and instructions[after][1] == "IMPORT_FROM":
+                dot = "" if prefix.endswith(".") else "."
+                _bind(instructions, after + 1, f"{prefix}{dot}{instructions[after][2]}", bound)
+                after += 2
+
+
+_SUBMODULE = frozenset({"IMPORT_FROM", "SWAP", "POP_TOP", "ROT_TWO"})
+
+
+def _bind(code: list[Instruction], place: int, dotted: str, bound: dict[str, list[str]]) -> None:
+    if place < len(code) and code[place][1] in _STORES:
+        bound.setdefault(code[place][2], []).append(dotted)
+
+
+def _chain(code: list[Instruction], place: int) -> tuple[tuple[str, ...], int]:
+    """The attributes taken from `place` on, and the place behind them."""
+    path: list[str] = []
+    while place < len(code) and code[place][1] in _ATTRIBUTES:
+        path.append(code[place][2])
+        place += 1
+    if place < len(code) and code[place][1] in _SETTERS:
+        path.append(code[place][2])
+    return tuple(path), place
+
+
+def _call(code: list[Instruction], place: int) -> Constants | None:
+    """The arguments of the call at `place` where they are positional constants."""
+    constants: list[object] = []
+    while place < len(code) and code[place][1] == "LOAD_CONST":
+        constants.append(code[place][2])
+        place += 1
+    if place < len(code) and code[place][1] == "CALL" and code[place][2] == len(constants):
+        return tuple(constants)
+    return None
+
+
+Lines = tuple[list[int], list[int]]
+
+
+def _lines(code: CodeType) -> Lines:
+    starts: list[int] = []
+    lines: list[int] = []
+    for start, _, line in code.co_lines():
+        starts.append(start)
+        lines.append(line or 0)
+    return starts, lines
+
+
+def _line(lines: Lines, offset: int) -> int:
+    place = bisect_right(lines[0], offset) - 1
+    return lines[1][place] if place >= 0 else 0

@@ -1,0 +1,183 @@
+"""User modules taken from their files, for imports that happen inside functions. Imports nothing.
+
+Whether such a module is already imported differs between processes that run the same code, so it
+counts by its file in all of them: the whole file, and whatever it imports. Where it is imported
+and its file was changed since, the digest is one that no file gives.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from pipekit.capture.bytecode import decode, normalize
+from pipekit.capture.ownership import Owner, owner_of_file, owner_of_module
+from pipekit.capture.references import References, find_references
+from pipekit.clock import SystemClock
+from pipekit.model.hashing import digest_bytes
+from pipekit.model.records import Digest
+
+_WATCHING_SINCE = SystemClock.now()
+"""A file that is older was imported as it is now, or before this process could have changed it."""
+
+Signature = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a module would be imported from."""
+
+    name: str
+    file: str
+    """Empty where it has none (built in, or a package without `__init__`)."""
+    owner: Owner
+    is_package: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModule:
+    """A module's file as code."""
+
+    digest: Digest
+    references: References
+    unsure: bool = False
+    """The file was changed while this process ran, and the module is imported: before or after?"""
+
+
+_sources: dict[str, tuple[Signature, SourceModule, frozenset[tuple[str, Digest]]]] = {}
+_found: dict[str, Found] = {}
+
+
+def find_module(name: str) -> Found | None:
+    """Where a module is or would be imported from; None where there is no such module."""
+    found = _found.get(name)
+    if found is None:
+        loaded = sys.modules.get(name)
+        found = _from_loaded(name, loaded) if loaded is not None else _from_finders(name)
+        if found is not None:
+            _found[name] = found
+    return found
+
+
+def _from_loaded(name: str, module: ModuleType) -> Found:
+    file = getattr(module, "__file__", None) or ""
+    return Found(name, file, owner_of_module(name), hasattr(module, "__path__"))
+
+
+def _from_finders(name: str) -> Found | None:
+    parent, _, _ = name.rpartition(".")
+    path: Any = None
+    if parent:
+        package = sys.modules.get(parent)
+        path = getattr(package, "__path__", None) if package else _search_path(parent)
+        if path is None:
+            return None
+    spec = _spec(name, path)
+    if spec is None:
+        return None
+    file = spec.origin if spec.has_location and spec.origin else ""
+    folders = list(spec.submodule_search_locations or ())
+    if file or folders:
+        owner = owner_of_file(file or os.path.join(folders[0], "__init__.py"))
+    else:
+        owner = owner_of_module(name)
+    return Found(name, file, owner, bool(folders))
+
+
+def _search_path(name: str) -> list[str] | None:
+    parent, _, _ = name.rpartition(".")
+    path = None
+    if parent:
+        package = sys.modules.get(parent)
+        path = list(package.__path__) if package else _search_path(parent)
+        if path is None:
+            return None
+    spec = _spec(name, path)
+    return list(spec.submodule_search_locations or ()) or None if spec else None
+
+
+def _spec(name: str, path: Any) -> Any:
+    # `importlib.util.find_spec` would import the parent packages.
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = find(name, path, None) if find else None
+        if spec is not None:
+            return spec
+    return None
+
+
+def read_source(found: Found) -> SourceModule | None:
+    """The module as code; None where its file is not Python source that can be read.
+
+    Raises nothing: a file that does not compile counts by its bytes.
+    """
+    try:
+        status = os.stat(found.file)
+    except OSError:
+        return None
+    signature = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    known = _sources.get(found.file)
+    loaded = sys.modules.get(found.name)
+    if known is not None and known[0] == signature:
+        return known[1]
+    source, definitions = _compile(found.file)
+    if loaded is None:
+        _sources[found.file] = (signature, source, definitions)
+        return source
+    if known is not None:
+        mixed = digest_bytes("changed while imported", known[1].digest, source.digest)
+        return SourceModule(mixed, source.references)
+    if max(status.st_mtime, status.st_ctime) > _WATCHING_SINCE:
+        live = _live_definitions(loaded)
+        if live <= definitions:
+            source = SourceModule(source.digest, source.references, unsure=True)
+        else:
+            text = [part for definition in sorted(live) for part in definition]
+            mixed = digest_bytes("imported before the change", source.digest, *text)
+            source = SourceModule(mixed, source.references)
+    _sources[found.file] = (signature, source, definitions)
+    return source
+
+
+def _compile(file: str) -> tuple[SourceModule, frozenset[tuple[str, Digest]]]:
+    with open(file, "rb") as stream:
+        content = stream.read()
+    nothing = References((), ())
+    if not file.endswith(".py"):
+        return SourceModule(digest_bytes("binary module", content), nothing), frozenset()
+    try:
+        code = compile(content, file, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return SourceModule(digest_bytes("broken module", content), nothing), frozenset()
+    decoded = decode(code)
+    source = SourceModule(normalize(code, decoded)[0], find_references(code, decoded))
+    return source, frozenset(_definitions(code))
+
+
+def _definitions(code: CodeType) -> list[tuple[str, Digest]]:
+    found = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found.append((constant.co_qualname, normalize(constant, decode(constant))[0]))
+            found += _definitions(constant)
+    return found
+
+
+def _live_definitions(module: ModuleType) -> frozenset[tuple[str, Digest]]:
+    """The functions that an imported module has, those of its classes among them."""
+    space = vars(module)
+    found = set()
+    members = list(space.values())
+    for value in space.values():
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            members += vars(value).values()
+    for member in members:
+        function = getattr(member, "__func__", member)
+        if isinstance(function, FunctionType) and function.__globals__ is space:
+            code = function.__code__
+            if code.co_filename == module.__file__:
+                found.add((code.co_qualname, normalize(code, decode(code))[0]))
+    return frozenset(found)

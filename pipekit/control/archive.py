@@ -1,0 +1,128 @@
+"""What is kept in one home, opened: its store, its blobs, its key. Runs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipekit.artifacts.blob import LocalBlobStore
+from pipekit.artifacts.files import FileDigests
+from pipekit.artifacts.key import read_key
+from pipekit.artifacts.store import ArtifactStore
+from pipekit.control.step import Output
+from pipekit.errors import BlobMissing, StoreUnavailable, TaskNotFound, short
+from pipekit.model.hashing import Hasher
+from pipekit.model.records import Digest, Memo, StoredValue, Task
+from pipekit.ports import Store
+from pipekit.settings import Settings
+from pipekit.stores import open_store
+
+
+class Archive:
+    """The records and values of a home.
+
+    Raises (at creation):
+        StoreUnavailable, StoreVersionMismatch: the home or its store cannot be used.
+    """
+
+    def __init__(
+        self, settings: Settings, *, code_of: Callable[[object], Digest] | None = None
+    ) -> None:
+        self.settings = settings
+        make_home(settings.home)
+        self.store: Store = open_store(settings.store_url, durability=settings.durability)
+        self.files = FileDigests(settings.home / "cache")
+        self.blobs = LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full")
+        self.hasher = Hasher(code_of=code_of, digest_path=self.files.digest)
+        self.artifacts = ArtifactStore(self.blobs, hasher=self.hasher, key=self.key)
+        self._key: bytes | None = None
+
+    def key(self) -> bytes:
+        """The key that pickles are signed with; made at first use."""
+        if self._key is None:
+            self._key = read_key(self.settings.home)
+        return self._key
+
+    def has_blobs(self, memo: Memo) -> bool:
+        """Whether the bytes of a remembered outcome are still there: a missing one is a miss."""
+        return all(
+            value.inline or self.blobs.find(value.blob) is not None for _, value in memo.outputs
+        )
+
+    def content(self, output: Output) -> bytes | None:
+        """The bytes of an inline value; None for one that is a file.
+
+        Raises:
+            BlobMissing: they are gone.
+        """
+        if not output.value.inline or output.content is not None:
+            return output.content
+        found = self.store.read_contents([output.value.blob]).get(output.value.blob)
+        if found is None:
+            raise BlobMissing(digest=output.value.blob)
+        return found
+
+    def load(self, value: StoredValue, *, what: str, content: bytes | None = None) -> Any:
+        """A fresh copy of a stored value.
+
+        Raises:
+            BlobMissing, BlobCorrupt, UntrustedPickle: it cannot be had.
+        """
+        return self.artifacts.get(value, self.content(Output(value, content)), what=what)
+
+    def get_task(self, prefix: str) -> Task:
+        """The task whose id begins with `prefix`.
+
+        Raises:
+            TaskNotFound: there is none, or more than one.
+        """
+        ids = self.store.find_ids(prefix.lower(), limit=4) if prefix else []
+        if len(ids) == 1:
+            task = self.store.find_task(ids[0])
+            if task is not None:
+                return task
+        if ids:
+            raise TaskNotFound(wanted=prefix, near=[short(found) for found in ids], ambiguous=True)
+        newest = self.store.list_tasks(limit=200)
+        near = _nearest_ids(prefix, [task.id for task in newest])
+        raise TaskNotFound(wanted=prefix, near=[short(found) for found in near])
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def _nearest_ids(prefix: str, ids: list[str]) -> list[str]:
+    """The ids that share the longest beginning with what was typed, then the newest."""
+
+    def shared(task_id: str) -> int:
+        pairs = zip(prefix.lower(), task_id, strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), len(prefix))
+
+    return sorted(ids, key=shared, reverse=True)[:4]
+
+
+def make_home(home: Path) -> None:
+    """The home and its folders, private to the user.
+
+    Raises:
+        StoreUnavailable: it cannot be made or written.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("logs", "tmp"):
+            (home / name).mkdir(mode=0o700, exist_ok=True)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The home {home} cannot be written ({error.strerror}).",
+            hint="set PIPEKIT_HOME to a folder that you can write to.",
+        ) from error
+    if not os.access(home, os.W_OK):
+        raise StoreUnavailable(
+            f"The home {home} is read-only.",
+            hint="set PIPEKIT_HOME to a folder that you can write to.",
+        )

@@ -1,0 +1,113 @@
+"""The loop: one thread that waits for descriptors, timers and posted calls. Knows nothing of steps.
+
+asyncio would do; its import alone costs more than a small pipeline.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import selectors
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+Callback = Callable[[], None]
+
+
+class SelectorLoop:
+    """The `Loop` port over `selectors`.
+
+    `turn_ended` runs after each round of callbacks: whoever batches work does it there.
+    """
+
+    def __init__(self, turn_ended: Callback, failed: Callable[[BaseException], None]) -> None:
+        self._turn_ended = turn_ended
+        self._failed = failed
+        self._selector = selectors.DefaultSelector()
+        self._posted: deque[Callback] = deque()
+        self._timers: list[tuple[float, int, Callback]] = []
+        self._order = itertools.count()
+        self._asleep = False
+        self._closing = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wake)
+        self._thread = threading.Thread(target=self._run, name="pipekit", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def post(self, callback: Callback) -> None:
+        self._posted.append(callback)
+        if self._asleep:
+            self._wake()
+
+    def call_later(self, seconds: float, callback: Callback) -> None:
+        heapq.heappush(self._timers, (monotonic() + seconds, next(self._order), callback))
+
+    def watch(self, fd: int, callback: Callback, *, write: bool = False) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if write else 0)
+        if fd in self._selector.get_map():
+            self._selector.modify(fd, events, callback)
+        else:
+            self._selector.register(fd, events, callback)
+
+    def unwatch(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    def close(self) -> None:
+        """Let the thread end after what was posted before, and wait for it."""
+        self._closing = True
+        self._wake()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+            self._selector.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _wake(self) -> None:
+        self._asleep = False
+        try:
+            os.write(self._wake_write, b"w")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups already
+        except OSError:
+            pass  # closed meanwhile
+
+    def _drain_wake(self) -> None:
+        try:
+            os.read(self._wake_read, 4096)
+        except BlockingIOError:
+            pass
+
+    def _run(self) -> None:
+        try:
+            while not (self._closing and not self._posted):
+                self._turn()
+        except BaseException as error:  # noqa: BLE001 - whoever waits must be told
+            self._failed(error)
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(self._seconds_to_wait()):
+            key.data()
+        self._asleep = False
+        for _ in range(len(self._posted)):
+            self._posted.popleft()()
+        now = monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+        self._turn_ended()
+
+    def _seconds_to_wait(self) -> float | None:
+        # First say that it sleeps, then look: a post between the two wakes it.
+        self._asleep = True
+        if self._posted or self._closing:
+            return 0
+        if self._timers:
+            return max(0.0, self._timers[0][0] - monotonic())
+        return None

@@ -1,0 +1,242 @@
+"""Turns what happened to steps and runs into the changes that a store commits, a batch at a time.
+
+A short step is recorded once, when it has ended: its row, its attempt, its artifacts, its memo and
+its events in one change. One that takes longer is recorded as running in the meantime, and then
+moved. The scheduler announces an end only after `flush` has returned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipekit.control.step import Output, Produced, Step, attempt_of
+from pipekit.errors import StoreUnavailable
+from pipekit.model.records import (
+    Artifact,
+    Attempt,
+    Change,
+    Closing,
+    Digest,
+    Event,
+    Failure,
+    Kind,
+    Memo,
+    Move,
+    Task,
+    TaskSpec,
+)
+from pipekit.model.status import Status, Transition
+from pipekit.ports import Outcome, Store
+
+_MOST_CHANGES = 512
+_SHOWN_CHARACTERS = 80
+_BEFORE_END = frozenset({Status.PENDING, Status.RUNNING, Status.QUEUED})
+_TRANSITION_TO = {
+    Status.COMPLETED: Transition.COMPLETED,
+    Status.FAILED: Transition.FAILED,
+    Status.STOPPED: Transition.STOPPED,
+    Status.SKIPPED: Transition.SKIPPED,
+}
+
+
+class Recorder:
+    """Stages changes, and commits them in order. Used by one thread."""
+
+    def __init__(self, store: Store, *, host: str, pid: int) -> None:
+        self._store = store
+        self._host = host
+        self._pid = pid
+        self._staged: list[Change] = []
+
+    def stage(self, change: Change) -> None:
+        self._staged.append(change)
+
+    def flush(self) -> None:
+        """Commit what is staged; on return it is durable.
+
+        Raises:
+            StoreUnavailable: the store cannot be written, or it refused a change because another
+                process has taken the task.
+        """
+        while self._staged:
+            batch = self._staged[:_MOST_CHANGES]
+            landed = self._store.commit(batch)
+            del self._staged[:_MOST_CHANGES]
+            if not all(landed):
+                refused = batch[landed.index(False)]
+                raise StoreUnavailable(
+                    f"Task {refused.task_id} was changed by another process while it ran here; "
+                    "its record was left as that process made it.",
+                    hint=f"see 'pipekit show {refused.task_id[:13]}'.",
+                )
+
+    # one step
+
+    def running(self, step: Step, at: float) -> None:
+        """The step's attempt goes on for longer than a moment: show it."""
+        attempt = attempt_of(
+            step, step.attempt, step.assignment, at=at, host=self._host, pid=self._pid
+        )
+        started = Event(step.task_id, at, Transition.STARTED, step.attempt)
+        if step.recorded:
+            move = Move(frozenset({Status.PENDING}), Status.RUNNING, at)
+            self.stage(Change(step.task_id, open=attempt, move=move, events=(started,)))
+        else:
+            create = task_record(step, Status.RUNNING, started_at=at)
+            self.stage(
+                Change(step.task_id, create=create, open=attempt, events=(*_called(step), started))
+            )
+        step.recorded = step.running_recorded = True
+
+    def waiting(self, step: Step) -> None:
+        """The step waits for longer than a moment: show it."""
+        create = task_record(step, Status.PENDING)
+        self.stage(Change(step.task_id, create=create, events=_called(step)))
+        step.recorded = True
+
+    def ended(
+        self, step: Step, *, at: float, outcome: Outcome | None, memo: Memo | None = None,
+    ) -> None:  # fmt: skip
+        """The step is terminal, as its fields say; `outcome` of its last attempt, if it had one."""
+        artifacts = tuple(
+            Artifact(step.task_id, step.attempt, name, at, output.value)
+            for name, output in step.outputs.items()
+        )
+        contents: tuple[tuple[Digest, bytes], ...] = ()
+        if outcome is not None:
+            contents = _contents(step.outputs)
+        transition = (
+            Transition.REUSED
+            if outcome is None and step.status is Status.COMPLETED
+            else _TRANSITION_TO[step.status]
+        )
+        event = Event(step.task_id, at, transition, step.attempt, step.reused_from or "")
+        opened, closing, started = self._attempt(step, outcome, at, step.status.value)
+        if step.recorded:
+            create = None
+            move = Move(_BEFORE_END, step.status, at, step.failure, step.reused_from)
+            events = (*started, event)
+        else:
+            create = task_record(step, step.status, started_at=step.started_at, ended_at=at)
+            move = None
+            events = (*_called(step), *started, event)
+        self.stage(
+            Change(
+                step.task_id, create, opened, closing, move, artifacts, contents, memo, events
+            )
+        )  # fmt: skip
+        step.recorded = True
+
+    def retried(self, step: Step, *, at: float, outcome: Outcome, failure: Failure) -> None:
+        """The attempt failed, and there will be another."""
+        opened, closing, started = self._attempt(step, outcome, at, failure.kind.value, failure)
+        event = Event(step.task_id, at, Transition.RETRIED, step.attempt, failure.message)
+        if step.recorded:
+            move = None
+            if step.running_recorded:
+                move = Move(frozenset({Status.RUNNING}), Status.PENDING, at)
+            self.stage(
+                Change(
+                    step.task_id, open=opened, close=closing, move=move, events=(*started, event)
+                )
+            )
+        else:
+            create = task_record(step, Status.PENDING, started_at=step.started_at)
+            events = (*_called(step), *started, event)
+            self.stage(Change(step.task_id, create, opened, closing, events=events))
+        step.recorded = True
+        step.running_recorded = False
+
+    def _attempt(
+        self, step: Step, outcome: Outcome | None, at: float, exit: str,
+        failure: Failure | None = None,
+    ) -> tuple[Attempt | None, Closing | None, tuple[Event, ...]]:  # fmt: skip
+        """The opening (where it is not recorded yet) and the closing of the step's attempt."""
+        if outcome is None:
+            return None, None, ()
+        if failure is None and step.status is not Status.COMPLETED:
+            failure = step.failure
+        closing = Closing(
+            step.attempt,
+            at,
+            exit,
+            failure,
+            outcome.log_path,
+            outcome.log_start,
+            outcome.log_end,
+        )
+        if step.running_recorded:
+            return None, closing, ()
+        began = at - outcome.duration_seconds
+        opened = attempt_of(
+            step, step.attempt, step.assignment, at=began, host=self._host, pid=self._pid
+        )
+        return opened, closing, (Event(step.task_id, began, Transition.STARTED, step.attempt),)
+
+
+def _contents(outputs: dict[str, Output]) -> tuple[tuple[Digest, bytes], ...]:
+    return tuple(
+        (output.value.blob, output.content)
+        for output in outputs.values()
+        if output.content is not None
+    )
+
+
+def _called(step: Step) -> tuple[Event, ...]:
+    return (Event(step.task_id, step.called_at, Transition.SUBMITTED),)
+
+
+def task_record(
+    step: Step, status: Status, *, started_at: float | None = None, ended_at: float | None = None
+) -> Task:
+    use = step.use
+    return Task(
+        id=step.task_id,
+        kind=Kind.PIPELINE if use.is_pipeline else Kind.STEP,
+        name=step.name,
+        project=step.run.project,
+        status=status,
+        created_at=step.called_at,
+        spec=TaskSpec(
+            use.entry,
+            use.code,
+            {argument.name: argument.shown for argument in step.arguments},
+            use.outputs,
+            use.settings,
+        ),
+        version=use.options.version,
+        parent=step.run.task_id,
+        step_key=step.key,
+        reused_from=step.reused_from,
+        started_at=started_at,
+        ended_at=ended_at,
+        failure=step.failure,
+        inputs=_inputs(step),
+    )
+
+
+def _inputs(step: Step) -> dict[str, tuple[str, str, Digest]]:
+    """What was really passed, as far as it is known."""
+    shown: dict[str, tuple[str, str, Digest]] = {}
+    for argument in step.arguments:
+        if argument.source >= 0:
+            stored = stored_of(step, argument.source)
+            if stored is not None:
+                preview = stored.value.preview.partition("\n")[0][:_SHOWN_CHARACTERS]
+                shown[argument.name] = (stored.value.type, preview, stored.value.digest)
+        elif argument.digest is not None:
+            value: Any = argument.shown
+            shown[argument.name] = (
+                type(value).__name__,
+                repr(value)[:_SHOWN_CHARACTERS],
+                argument.digest,
+            )
+    return shown
+
+
+def stored_of(step: Step, source: int) -> Output | None:
+    """The stored value behind one of a step's sources; None where its producer has none."""
+    found = step.sources[source]
+    if type(found) is Produced:
+        return found.step.outputs.get(found.output)
+    return found.output  # type: ignore[union-attr,return-value]

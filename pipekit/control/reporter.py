@@ -1,0 +1,78 @@
+"""What a reporter is told of runs and steps, and the one that tells nobody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipekit.errors import short
+from pipekit.model.status import Status
+from pipekit.ports import RunEnd, RunFacts, StepEnd
+
+if TYPE_CHECKING:
+    from pipekit.control.run import Run
+    from pipekit.control.step import Step
+
+
+class SilentReporter:
+    """The `Reporter` port, to nobody."""
+
+    def run_began(self, run: RunFacts) -> None:
+        """Nothing."""
+
+    def step_retried(self, step: StepEnd) -> None:
+        """Nothing."""
+
+    def steps_ended(self, steps: Sequence[StepEnd]) -> None:
+        """Nothing."""
+
+    def run_ended(self, end: RunEnd) -> None:
+        """Nothing."""
+
+    def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
+        """Nothing."""
+
+
+def facts_of(run: Run) -> RunFacts:
+    """The run's own facts."""
+    parent = run.parent.name if run.parent is not None else ""
+    return RunFacts(run.task_id, run.name, run.project, run.executor, parent)
+
+
+def end_of(step: Step) -> StepEnd:
+    """How a step ended, or how one of its attempts did."""
+    seconds = None
+    if step.started_at is not None and step.ended_at is not None:
+        seconds = max(0.0, step.ended_at - step.started_at)
+    return StepEnd(
+        step.run.facts,
+        step.task_id,
+        step.name,
+        step.use.name,
+        step.status,
+        seconds,
+        step.reused_run if step.reused_from else "",
+        step.failure,
+        step.attempt,
+        step.use.options.retries + 1,
+    )
+
+
+def end_of_run(run: Run, at: float) -> RunEnd:
+    """How a run ended."""
+    counts = Counter(step.status for step in run.steps)
+    return RunEnd(
+        run.facts,
+        run.status,
+        max(0.0, at - run.started_at),
+        run.failure,
+        counts,
+        sum(step.reused_from is not None for step in run.steps),
+        [end_of(step) for step in run.steps if step.status is not Status.COMPLETED],
+    )
+
+
+def origin_text(run_name: str, task_id: str) -> str:
+    """`train 01j9zk7…`: how a run is spoken of where its outcome is reused."""
+    return f"{run_name} {short(task_id)}"

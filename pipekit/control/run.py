@@ -1,0 +1,118 @@
+"""A pipeline run while it goes on: its steps, its planner, who waits for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from pipekit.control.reporter import facts_of
+from pipekit.control.step import Output, Step
+from pipekit.model.planner import FailureHandled, Planner
+from pipekit.model.records import Digest, Failure
+from pipekit.model.status import Status
+
+if TYPE_CHECKING:
+    from pipekit.capture.fingerprint import Fingerprinter
+    from pipekit.control.session import Session
+    from pipekit.control.use import Use
+
+current_run: ContextVar[Run | None] = ContextVar("pipekit_run", default=None)
+"""The run whose pipeline function this thread is in; None outside, and inside a step."""
+
+
+class Waiter:
+    """Blocks one thread until a number of steps have ended."""
+
+    __slots__ = ("_lock", "remaining")
+
+    def __init__(self, remaining: int) -> None:
+        self.remaining = remaining
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def one_ended(self) -> None:
+        self.remaining -= 1
+        if self.remaining == 0:
+            self._lock.release()
+
+    def give_up(self) -> None:
+        """Wake the thread although not all have ended. Idempotent."""
+        if self.remaining > 0:
+            self.remaining = 0
+            self._lock.release()
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Whether all have ended; False where the time is over first."""
+        return self._lock.acquire(timeout=-1 if timeout_seconds is None else timeout_seconds)
+
+
+class Run:
+    """One run. Steps are added by the threads of its pipeline function, ended by the loop's."""
+
+    def __init__(
+        self, session: Session, *, task_id: str, name: str, project: str, executor: str,
+        fingerprinter: Fingerprinter, parent: Run | None = None,
+    ) -> None:  # fmt: skip
+        self.session = session
+        self.task_id = task_id
+        self.name = name
+        self.project = project
+        self.executor = executor
+        self.fingerprinter = fingerprinter
+        self.parent = parent
+        """The run whose step this one is; that run then records its beginning and its end."""
+        self.planner = Planner()
+        self.facts = facts_of(self)
+        self.steps: list[Step] = []
+        self.uses: dict[Any, Use] = {}
+        self.lock = threading.Lock()
+        self.ordinals: dict[str, int] = {}
+        self.occurrences: dict[Digest, int] = {}
+        self.status = Status.RUNNING
+        self.failure: Failure | None = None
+        self.roots: tuple[Step, ...] = ()
+        self.value: Output | None = None
+        self.started_at = 0.0
+        self.fatal: BaseException | None = None
+        """What ended the run from below: the store is gone, the loop has failed."""
+        self.over = threading.Event()
+        self.blind_spots: set[tuple[str, int, str]] = set()
+        """What was named already: file, line, what."""
+
+    def display_name(self, name: str) -> str:
+        """`fit`, `fit-2`, `fit-3` … The caller holds the lock."""
+        count = self.ordinals.get(name, 0) + 1
+        self.ordinals[name] = count
+        return name if count == 1 else f"{name}-{count}"
+
+    def wait_for(self, steps: Sequence[Step], timeout_seconds: float | None = None) -> bool:
+        """Block until all these steps have ended; False where the time is over first.
+
+        Raises:
+            BaseException: `fatal`, where the run cannot go on.
+        """
+        with self.session.ending_lock:
+            pending = [step for step in steps if not step.ended]
+            if self.fatal is not None:
+                raise self.fatal
+            if not pending:
+                return True
+            waiter = Waiter(len(pending))
+            for step in pending:
+                if step.waiters is None:
+                    step.waiters = []
+                step.waiters.append(waiter)
+        done = waiter.wait(timeout_seconds)
+        if self.fatal is not None:
+            raise self.fatal
+        return done
+
+    def tell_failure(self, step: Step) -> None:
+        """The pipeline function learns of the step's failure: what it does now is up to it."""
+        self.session.scheduler.send(self, FailureHandled(step.number))
+
+    def load(self, output: Output, *, what: str) -> Any:
+        """A fresh value of a stored output."""
+        return self.session.load(output, what=what)

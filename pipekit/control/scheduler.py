@@ -1,0 +1,427 @@
+"""Carries out what the planners say: the imperative shell, in the loop's thread.
+
+Theory of operation. Calls and reports arrive as events; a round takes all that have come. The
+planner's commands are carried out in an order that keeps one promise: what is recorded in a round
+is committed before it is announced, and before anything that rests on it is started. So a result is
+never seen that a crash could take back, and one commit serves every step that ended in the round.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pipekit.control.recorder import Recorder, stored_of
+from pipekit.control.reporter import end_of, end_of_run, origin_text
+from pipekit.control.run import Run
+from pipekit.control.step import Output, Step
+from pipekit.errors import CodeChanged, PipekitError
+from pipekit.model import planner as plan
+from pipekit.model.hashing import digest_bytes
+from pipekit.model.records import Digest, Failure, FailureKind, Memo
+from pipekit.model.status import Status
+from pipekit.ports import Assignment, Loop, Outcome
+
+if TYPE_CHECKING:
+    from pipekit.control.session import Session
+
+_SHOW_AFTER_SECONDS = 0.05
+"""A step is recorded before its end only where it takes longer than about this."""
+_KEPT_BYTES = 1024
+"""Inline values up to this size stay in memory after they are recorded."""
+_NO_RETRY = frozenset(
+    {
+        FailureKind.IMPORT,
+        FailureKind.CODE_CHANGED,
+        FailureKind.OUTPUTS,
+        FailureKind.INPUTS,
+        FailureKind.STOPPED,
+    }
+)
+
+
+class Scheduler:
+    """Runs any number of runs of one session on one loop."""
+
+    def __init__(self, session: Session, loop: Loop, recorder: Recorder) -> None:
+        self._session = session
+        self._loop = loop
+        self._recorder = recorder
+        self._events: deque[tuple[Run, plan.Event]] = deque()
+        self._draining = False
+        self._runs: set[Run] = set()
+        self._lookups: list[Step] = []
+        self._starts: list[Step] = []
+        self._ended: list[Step] = []
+        self._finished: list[Run] = []
+        self._unshown: dict[Step, float] = {}
+        """Steps that are not recorded yet, by when they were called or started."""
+        self._showing = False
+        self._busy = False
+        self._outcomes: dict[Step, Outcome] = {}
+        self._do: dict[type, Callable[[Run, Any], None]] = {
+            plan.LookUp: self._look_up,
+            plan.Start: self._start,
+            plan.Reuse: self._reuse,
+            plan.Share: self._share,
+            plan.Complete: self._complete,
+            plan.Retry: self._retry,
+            plan.Fail: self._fail,
+            plan.Skip: self._skip,
+            plan.Stop: self._stop,
+            plan.Halt: self._halt,
+            plan.Finish: self._finish,
+        }
+
+    # from any thread
+
+    def send(self, run: Run, event: plan.Event) -> None:
+        """Hand an event to the loop. Thread-safe; events of one thread keep their order."""
+        self._events.append((run, event))
+        if not self._draining:
+            self._draining = True
+            self._loop.post(self._drain)
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing can be recorded any more: every run ends with `error`, whoever waits is told."""
+        with self._session.ending_lock:
+            for run in self._runs:
+                run.fatal = run.fatal or error
+                for step in run.steps:
+                    for waiter in step.waiters or ():
+                        waiter.give_up()
+                    step.waiters = None
+                    if step.mailbox is not None:
+                        step.mailbox.deliver(None)
+                run.over.set()
+            self._runs.clear()
+
+    # a round, in the loop's thread
+
+    def turn_ended(self) -> None:
+        """Look up, commit, announce, start: in this order."""
+        try:
+            while self._lookups:
+                self._answer_lookups()
+            if self._ended or self._finished:
+                self._busy = True
+            self._recorder.flush()
+        except PipekitError as error:
+            self._session.stop_executors()
+            self.fail(error)
+            return
+        if self._ended:
+            self._announce()
+        if self._starts:
+            self._start_all()
+        if self._finished:
+            self._announce_runs()
+
+    def _drain(self) -> None:
+        # Cleared first: an event that is appended after the last look posts another drain.
+        self._draining = False
+        events = self._events
+        while events:
+            run, event = events.popleft()
+            if type(event) is plan.StepCalled:
+                step = run.steps[event.step]
+                self._unshown[step] = step.called_at
+                self._runs.add(run)
+            self._handle(run, event)
+        if self._unshown and not self._showing:
+            self._showing = True
+            self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
+
+    def _handle(self, run: Run, event: plan.Event) -> None:
+        for command in run.planner.handle(event):
+            self._do[type(command)](run, command)
+
+    # keys
+
+    def _look_up(self, run: Run, command: plan.LookUp) -> None:
+        self._lookups.append(run.steps[command.step])
+
+    def _answer_lookups(self) -> None:
+        steps, self._lookups = self._lookups, []
+        keyed = []
+        for step in steps:
+            try:
+                step.memo_key = self._memo_key(step)
+            except Exception as error:  # noqa: BLE001 - user code: what hashing a value calls
+                failure = Failure(FailureKind.INPUTS, f"its key cannot be made: {error}")
+                self._handle(step.run, plan.StepRefused(step.number, failure))
+            else:
+                keyed.append(step)
+        memos = self._session.store.find_memos({step.memo_key for step in keyed})
+        for step in keyed:
+            memo = memos.get(step.memo_key)
+            found = memo is not None and self._session.archive.has_blobs(memo)
+            if found and memo is not None:
+                step.outputs = {name: Output(value, None) for name, value in memo.outputs}
+                step.reused_from, step.reused_run = memo.task_id, memo.run
+            self._handle(step.run, plan.KeyLooked(step.number, step.memo_key, found))
+
+    def _memo_key(self, step: Step) -> Digest:
+        parts = [step.use.key_prefix]
+        for argument in step.arguments:
+            parts.append(argument.name)
+            if argument.digest is not None:
+                parts.append(argument.digest)
+            elif argument.source >= 0:
+                stored = stored_of(step, argument.source)
+                if stored is None:
+                    raise LookupError(f"argument {argument.name!r} has no value")
+                parts.append(stored.value.digest)
+            else:
+                parts.append(self._session.digest_nested(step, argument))
+        return digest_bytes(*parts)
+
+    # starting
+
+    def _start(self, run: Run, command: plan.Start) -> None:
+        step = run.steps[command.step]
+        step.attempt = command.number
+        self._starts.append(step)
+
+    def _start_all(self) -> None:
+        steps, self._starts = self._starts, []
+        by_executor: dict[str, list[Assignment]] = {}
+        for step in steps:
+            step.status = Status.RUNNING
+            step.started_at = self._session.now()
+            self._unshown[step] = step.started_at
+            step.assignment = self._assignment(step)
+            where = "pipeline" if step.use.is_pipeline else step.use.executor
+            by_executor.setdefault(where, []).append(step.assignment)
+        for name, assignments in by_executor.items():
+            self._session.executor(name).start(assignments)
+        if not self._showing:
+            self._showing = True
+            self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
+
+    def _assignment(self, step: Step) -> Assignment:
+        use = step.use
+        return Assignment(
+            component=use.spec,
+            function=use.function,
+            label=step.label,
+            number=step.attempt,
+            arguments=step.call,
+            inputs=lambda: self._session.read_inputs(step),
+            timeout_seconds=use.options.timeout,
+            report=lambda outcome: self._reported(step, outcome),
+            mailbox=step.mailbox,
+            step=step,
+        )
+
+    def _show(self) -> None:
+        """Record, as they stand, the steps that take longer than a moment; the waiting ones only
+        where nothing has ended meanwhile, so that a flow of short steps is not slowed down."""
+        self._showing = False
+        quiet, self._busy = not self._busy, False
+        late = self._session.now() - _SHOW_AFTER_SECONDS
+        for step, since in list(self._unshown.items()):
+            if since > late:
+                continue
+            if step.status is Status.RUNNING:
+                self._recorder.running(step, since)
+                del self._unshown[step]
+            elif step.status is Status.PENDING:
+                if quiet and not step.recorded:
+                    self._recorder.waiting(step)
+                    del self._unshown[step]
+            else:
+                del self._unshown[step]
+        if self._unshown:
+            self._showing = True
+            self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
+
+    # ends
+
+    def _reported(self, step: Step, outcome: Outcome) -> None:
+        run = step.run
+        if run.fatal is not None:
+            return
+        self._outcomes[step] = outcome
+        event: plan.Event
+        if outcome.failure_kind is None:
+            step.outputs = {
+                name: Output(value, content) for name, value, content in outcome.outputs
+            }
+            shareable = not outcome.none or step.use.options.cache is True
+            event = plan.AttemptCompleted(step.number, step.attempt, shareable)
+        else:
+            failure = self._failure(step, outcome)
+            step.exception = outcome.exception
+            event = plan.AttemptFailed(
+                step.number, step.attempt, failure, _retryable(step, outcome)
+            )
+        self._handle(run, event)
+        self._outcomes.pop(step, None)
+
+    def _failure(self, step: Step, outcome: Outcome) -> Failure:
+        message = outcome.message
+        if outcome.failure_kind is FailureKind.CODE_CHANGED:
+            theirs = self._session.read_fingerprint(outcome.exception)
+            outcome.exception = b""
+            differs = self._session.differences(step.use.fingerprint, theirs)
+            message = str(CodeChanged(component=step.use.name, differs=differs))
+        return Failure(
+            outcome.failure_kind or FailureKind.ERROR,
+            message,
+            outcome.traceback,
+            outcome.exception_class,
+        )
+
+    def _complete(self, run: Run, command: plan.Complete) -> None:
+        step = run.steps[command.step]
+        outcome = self._outcomes[step]
+        at = self._session.now()
+        memo = None
+        if step.memo_key and (not outcome.none or step.use.options.cache is True):
+            memo = Memo(
+                key=step.memo_key,
+                task_id=step.task_id,
+                run=origin_text(run.name, run.task_id),
+                created_at=at,
+                duration_seconds=outcome.duration_seconds,
+                outputs=tuple((name, output.value) for name, output in step.outputs.items()),
+            )
+        self._end(step, Status.COMPLETED, at, outcome, memo)
+
+    def _reuse(self, run: Run, command: plan.Reuse) -> None:
+        self._end(run.steps[command.step], Status.COMPLETED, self._session.now(), None)
+
+    def _share(self, run: Run, command: plan.Share) -> None:
+        step, leader = run.steps[command.step], run.steps[command.leader]
+        step.outputs = dict(leader.outputs)
+        step.reused_from = leader.reused_from or leader.task_id
+        step.reused_run = "this run"
+        self._end(step, Status.COMPLETED, self._session.now(), None)
+
+    def _retry(self, run: Run, command: plan.Retry) -> None:
+        step = run.steps[command.step]
+        self._recorder.retried(
+            step,
+            at=self._session.now(),
+            outcome=self._outcomes[step],
+            failure=command.failure,
+        )
+        step.status = Status.PENDING
+        self._session.reporter.step_retried(end_of(step)._replace(failure=command.failure))
+        event = plan.RetryDue(command.step)
+        self._loop.call_later(_delay(step), lambda: self._handle(run, event))
+
+    def _fail(self, run: Run, command: plan.Fail) -> None:
+        step = run.steps[command.step]
+        step.failure = command.failure
+        self._end(step, Status.FAILED, self._session.now(), self._outcomes.get(step))
+
+    def _skip(self, run: Run, command: plan.Skip) -> None:
+        step = run.steps[command.step]
+        chain = tuple(run.steps[number].name for number in command.chain)
+        root = run.steps[command.chain[-1]]
+        step.failure = Failure(
+            FailureKind.SKIPPED,
+            f"Step {step.name!r} was skipped: {_root_cause(root)} ({' <- '.join(chain)}).",
+            step=root.name,
+            chain=chain,
+        )
+        self._end(step, Status.SKIPPED, self._session.now(), None)
+
+    def _stop(self, run: Run, command: plan.Stop) -> None:
+        step = run.steps[command.step]
+        self._end(step, Status.STOPPED, self._session.now(), self._outcomes.get(step))
+
+    def _halt(self, run: Run, command: plan.Halt) -> None:
+        step = run.steps[command.step]
+        if step in self._starts:
+            self._starts.remove(step)
+            failure = Failure(FailureKind.STOPPED, "stopped before it began")
+            self._handle(run, plan.AttemptFailed(command.step, command.number, failure, False))
+        elif step.assignment is not None:
+            where = "pipeline" if step.use.is_pipeline else step.use.executor
+            self._session.executor(where).stop(step.assignment)
+
+    def _end(
+        self, step: Step, status: Status, at: float, outcome: Outcome | None,
+        memo: Memo | None = None,
+    ) -> None:  # fmt: skip
+        step.status = status
+        step.ended_at = at
+        self._unshown.pop(step, None)
+        self._recorder.ended(step, at=at, outcome=outcome, memo=memo)
+        self._ended.append(step)
+
+    def _announce(self) -> None:
+        """The ends of this round are durable: tell those who wait."""
+        ended, self._ended = self._ended, []
+        with self._session.ending_lock:
+            for step in ended:
+                step.ended = True
+                step.call = b""
+                step.assignment = None
+                for name, output in step.outputs.items():
+                    if output.content is not None and len(output.content) > _KEPT_BYTES:
+                        step.outputs[name] = Output(output.value, None)
+                if step.waiters is not None:
+                    for waiter in step.waiters:
+                        waiter.one_ended()
+                    step.waiters = None
+                if step.mailbox is not None:
+                    step.mailbox.deliver(None)
+        self._session.reporter.steps_ended([end_of(step) for step in ended])
+
+    # the run's own end
+
+    def _finish(self, run: Run, command: plan.Finish) -> None:
+        run.status = command.status
+        run.roots = tuple(run.steps[number] for number in command.roots)
+        run.failure = command.failure
+        if run.failure is None and run.roots:
+            root = run.roots[0]
+            run.failure = Failure(
+                root.failure.kind if root.failure else FailureKind.ERROR,
+                f"Step {root.label} failed: {root.failure.message if root.failure else ''}",
+                root.failure.traceback if root.failure else "",
+                step=root.name,
+            )
+        if run.parent is None:
+            self._session.record_end(run)
+        self._finished.append(run)
+
+    def _announce_runs(self) -> None:
+        finished, self._finished = self._finished, []
+        for run in finished:
+            self._runs.discard(run)
+            self._session.reporter.run_ended(end_of_run(run, self._session.now()))
+            run.over.set()
+
+
+def _retryable(step: Step, outcome: Outcome) -> bool:
+    if outcome.failure_kind in _NO_RETRY:
+        return False
+    retry_on = step.use.options.retry_on
+    if not retry_on or outcome.failure_kind is not FailureKind.ERROR:
+        return True
+    wanted = {
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+        for cls in retry_on
+    }
+    return not wanted.isdisjoint(outcome.bases)
+
+
+def _delay(step: Step) -> float:
+    """Exponential, with jitter of half its length, so that steps that failed together part."""
+    base = step.use.options.retry_delay * 2.0 ** (step.attempt - 1)
+    return base * random.uniform(0.75, 1.25)
+
+
+def _root_cause(root: Step) -> str:
+    if root.status is Status.STOPPED:
+        return f"{root.name!r} was stopped"
+    if root.failure is None:
+        return f"{root.name!r} did not complete"
+    return f"{root.name!r} failed in attempt {root.attempt} with {root.failure.message}"

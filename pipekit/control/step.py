@@ -1,0 +1,200 @@
+"""A step while its run goes on: what was called, with what, and what has become of it.
+
+Written by the loop's thread, but for what the calling thread sets before it hands the step over.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipekit.errors import StepError, StepFailed, StepSkipped, Stopped, short
+from pipekit.model.records import Attempt, Digest, Failure, FailureKind, StoredValue
+from pipekit.model.status import TERMINAL, Status
+from pipekit.ports import Assignment
+
+if TYPE_CHECKING:
+    from pipekit.control.run import Run
+    from pipekit.control.use import Use
+
+
+class Output(NamedTuple):
+    """A stored output; `content` holds the bytes of a small inline value."""
+
+    value: StoredValue
+    content: bytes | None
+
+
+class Argument(NamedTuple):
+    """One argument of a step, as far as its key needs it.
+
+    Exactly one of these holds: the digest is known at the call; or the argument is what `source`
+    gives; or it is a structure with sources in it, captured in `nested` (a pickle with them as
+    persistent ids).
+    """
+
+    name: str
+    digest: Digest | None
+    shown: Any
+    """For the record: plain JSON, or a text."""
+    source: int = -1
+    nested: bytes = b""
+
+
+class Stored(NamedTuple):
+    """A source that is a value of the pipeline function's own, stored at the call."""
+
+    output: Output
+
+
+class Produced(NamedTuple):
+    """A source that is another step's output."""
+
+    step: Step
+    output: str
+
+
+Source = Stored | Produced
+
+
+class Step:
+    """One call of a component in a run."""
+
+    __slots__ = (
+        "arguments", "assignment", "attempt", "call", "called_at", "child", "ended", "ended_at",
+        "exception", "failure", "key", "mailbox", "memo_key", "name", "number", "outputs",
+        "recorded", "reused_from", "reused_run", "run", "running_recorded", "sources",
+        "started_at", "status", "task_id", "use", "values", "waiters",
+    )  # fmt: skip
+
+    def __init__(
+        self, run: Run, use: Use, number: int, *, task_id: str, name: str, key: Digest,
+        called_at: float, arguments: tuple[Argument, ...], sources: tuple[Source, ...], call: bytes,
+    ) -> None:  # fmt: skip
+        self.run = run
+        self.use = use
+        self.number = number
+        self.task_id = task_id
+        self.name = name
+        self.key = key
+        self.called_at = called_at
+        self.arguments = arguments
+        self.sources = sources
+        self.call = call
+        """Pickle of (args, kwargs), with the sources as persistent ids."""
+        self.status = Status.PENDING
+        self.ended = False
+        """Whether the end is recorded and announced; `status` may be terminal a moment before."""
+        self.attempt = 0
+        self.child: Run | None = None
+        """The run that this step is, where it is a pipeline called in a pipeline."""
+        self.recorded = False
+        self.running_recorded = False
+        self.outputs: dict[str, Output] = {}
+        self.values: dict[str, Any] | None = None
+        self.failure: Failure | None = None
+        self.exception = b""
+        self.reused_from: str | None = None
+        self.reused_run = ""
+        self.memo_key: Digest = ""
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+        self.assignment: Assignment | None = None
+        self.waiters: list[Any] | None = None
+        self.mailbox: Any = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.name!r} ({short(self.task_id)})"
+
+    # what a future asks
+
+    def get_output(self, output: str) -> Any:
+        """The value of an output: waits for it, loads it once, gives the same object each time.
+
+        Raises:
+            StepFailed, StepSkipped: there is none.
+            Stopped: the run was stopped before the step ended.
+        """
+        if self.values is not None and output in self.values:
+            return self.values[output]
+        if not self.ended:
+            self.run.wait_for([self])
+        self.check()
+        value = self.run.load(self.outputs[output], what=f"output {output!r} of {self.label}")
+        if self.values is None:
+            self.values = {}
+        return self.values.setdefault(output, value)
+
+    def describe_output(self, output: str) -> str:
+        """`fit.value, running`: never waits."""
+        name = self.name if output == "value" else f"{self.name}.{output}"
+        return f"{name}, {self.status.value}"
+
+    def check(self) -> None:
+        """Raise what asking for a value of an ended step raises, where it has none; the failure
+        then counts as told."""
+        if self.status is Status.COMPLETED:
+            return
+        self.run.tell_failure(self)
+        raise self.error()
+
+    def error(self) -> BaseException:
+        """The exception that stands for this step's end without outputs."""
+        if self.run.fatal is not None and self.status not in TERMINAL:
+            return self.run.fatal
+        failure = self.failure
+        if self.status is Status.STOPPED or failure is None:
+            return Stopped(f"Step {self.label} was stopped.")
+        if failure.kind is FailureKind.SKIPPED:
+            return StepSkipped(failure.message, step=self.name, task_id=self.task_id)
+        error: StepError = StepFailed(
+            f"Step {self.label} {_ending(failure, self.attempt, self.use.options.retries)}",
+            step=self.name,
+            task_id=self.task_id,
+            attempt=self.attempt,
+            traceback=failure.traceback,
+        )
+        error.__cause__ = self._cause(failure)
+        return error
+
+    def _cause(self, failure: Failure) -> BaseException | None:
+        cause: BaseException | None = None
+        if self.exception:
+            try:
+                cause = pickle.loads(self.exception)
+            except Exception:  # noqa: BLE001 - user code: a class of theirs that will not load
+                cause = None
+        if not isinstance(cause, BaseException):
+            if failure.kind is not FailureKind.ERROR:
+                return None
+            cause = RemoteError(failure.message)
+        if failure.traceback:
+            cause.add_note(f"\nIn the step's worker:\n{failure.traceback}")
+        return cause
+
+
+class RemoteError(Exception):
+    """An exception of a step whose class cannot be loaded here; its text."""
+
+
+def _ending(failure: Failure, attempt: int, retries: int) -> str:
+    if failure.kind is FailureKind.ERROR:
+        return f"failed in attempt {attempt} of {max(attempt, retries + 1)} with {failure.message}"
+    return f"failed: {failure.message}"
+
+
+def attempt_of(
+    step: Step, number: int, assignment: Assignment | None, *, at: float, host: str, pid: int
+) -> Attempt:
+    """The record of an attempt that began at `at`."""
+    if assignment is not None and assignment.pid:
+        host, pid = assignment.host, assignment.pid
+    return Attempt(
+        task_id=step.task_id,
+        number=number,
+        started_at=at,
+        host=host,
+        pid=pid,
+        pid_started_at=assignment.pid_started_at if assignment is not None else 0.0,
+    )

@@ -1,0 +1,95 @@
+"""A component as one run uses it: its options, its code's fingerprint, how workers find it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
+from pipekit.errors import UsageError
+from pipekit.model.hashing import digest_bytes
+from pipekit.model.options import DEFAULT_OUTPUT, ComponentOptions
+from pipekit.origin import origin_of
+from pipekit.worker.message import ComponentSpec
+
+_KEY_SCHEME = "memo-1"
+"""Changes with anything that a memo key is made of, so that older memos are never found."""
+
+
+class Use:
+    """One component in one run. Made before its first step there, then frozen."""
+
+    __slots__ = (
+        "code", "defaults", "entry", "executor", "fingerprint", "function", "is_pipeline",
+        "key_prefix", "name", "options", "outputs", "settings", "spec",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        options: ComponentOptions,
+        *,
+        outputs: tuple[str, ...],
+        defaults: dict[str, Any],
+        fingerprinter: Fingerprinter,
+        executor: str,
+    ) -> None:
+        self.function = function
+        self.options = options
+        self.defaults = defaults
+        self.name = options.name or getattr(function, "__name__", type(function).__name__)
+        self.outputs = outputs or (DEFAULT_OUTPUT,)
+        self.executor = options.executor or executor
+        self.is_pipeline = False
+        self.fingerprint: Fingerprint = fingerprinter.fingerprint(function)
+        self.code = self.fingerprint.digest
+        self.settings = options.settings()
+        origin = origin_of(function)
+        self.entry = str(origin) if origin else f"{self.name} (by value)"
+        self.spec = ComponentSpec(
+            name=self.name,
+            origin=origin,
+            pickled=b"" if origin else _by_value(function, self.name),
+            outputs=self.outputs,
+            whole=len(outputs) < 2,
+            code=self.code if origin else "",
+        )
+        self.key_prefix = digest_bytes(
+            _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version
+        )
+
+    @classmethod
+    def of_pipeline(
+        cls, conduct: Callable[[Any], Any], *, name: str, entry: str, defaults: dict[str, Any],
+        executor: str,
+    ) -> Use:  # fmt: skip
+        """A pipeline as a step of another: `conduct` takes the assignment and runs it."""
+        use = cls.__new__(cls)
+        use.function = conduct
+        use.options = ComponentOptions(name=name)
+        use.defaults = defaults
+        use.name = name
+        use.outputs = (DEFAULT_OUTPUT,)
+        use.executor = executor
+        use.is_pipeline = True
+        use.fingerprint = Fingerprint("", (), ())
+        use.code = ""
+        use.settings = {}
+        use.entry = entry
+        use.spec = ComponentSpec(name, None, b"", use.outputs, True, "")
+        use.key_prefix = ""
+        return use
+
+
+def _by_value(function: Callable[..., Any], name: str) -> bytes:
+    import cloudpickle  # 22 ms, for functions that no name leads to
+
+    try:
+        return cloudpickle.dumps(function, pickle.HIGHEST_PROTOCOL)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise UsageError(
+            f"Component {name!r} cannot be sent to a worker: it is defined where no import finds "
+            f"it, and what it holds on to cannot be pickled ({error}).",
+            hint="define it at the top level of a module, or use executor='inline'.",
+        ) from error

@@ -1,0 +1,252 @@
+"""Every exception that pipekit raises.
+
+    PipekitError
+    ├── UsageError                  a call that cannot be right, said where it was made
+    │   ├── UnknownExecutor
+    │   ├── TargetNotFound          `file.py:function` does not lead to a pipeline
+    │   └── SettingsError
+    ├── NotFound
+    │   ├── TaskNotFound
+    │   └── ArtifactNotFound
+    ├── StoreError
+    │   ├── StoreUnavailable        cannot be opened, read or written
+    │   └── StoreVersionMismatch    made by a newer pipekit, or too old to migrate
+    ├── ArtifactError
+    │   ├── NotSerializable
+    │   ├── OutputMismatch          the count of returned values is not that of `outputs`
+    │   ├── BlobMissing
+    │   ├── BlobCorrupt
+    │   └── UntrustedPickle         the signature does not verify: not loaded
+    ├── CodeChanged                 a worker's code is not the controller's
+    └── StepError
+        ├── StepFailed
+        └── StepSkipped
+    Stopped (BaseException)         a wish to stop that `except Exception` must not eat
+
+Each is built from fields; the class writes the sentence, then a hint with something to type.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+SHORT_ID = 13
+"""Characters of an id that people see: the millisecond and a little of the counter's start."""
+
+
+def short(task_id: str) -> str:
+    """The beginning of an id, long enough to be unique in practice."""
+    return task_id[:SHORT_ID]
+
+
+class PipekitError(Exception):
+    """The root of the tree. `str()` is one or more sentences and perhaps a `Hint:`."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} Hint: {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # `KeyError` among the bases would show its repr
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors are built from fields by keyword; pickling rebuilds the state without the sentence.
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(cls: type[PipekitError], args: tuple[Any, ...], state: dict[str, Any]) -> PipekitError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """`did you mean 'x'?`, or nothing where no known name is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _listing(known: Sequence[str], *, most: int = 12) -> str:
+    shown = ", ".join(repr(name) for name in known[:most])
+    return f"{shown} and {len(known) - most} more" if len(known) > most else shown
+
+
+class UsageError(PipekitError):
+    """A call that cannot be right."""
+
+
+class SettingsError(UsageError):
+    """A setting that cannot be read or does not fit."""
+
+
+class UnknownExecutor(UsageError):
+    def __init__(self, *, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"No executor is named {name!r}. Known: {', '.join(known)}.",
+            hint=nearest(name, known) or "choose one of these, for example executor='process'.",
+        )
+
+
+class TargetNotFound(UsageError):
+    """A command's TARGET does not lead to a pipeline."""
+
+
+class NotFound(PipekitError, LookupError):
+    """A lookup failed; the message lists what exists."""
+
+
+class TaskNotFound(NotFound):
+    def __init__(self, *, wanted: str, near: Sequence[str] = (), ambiguous: bool = False) -> None:
+        self.wanted = wanted
+        if ambiguous:
+            super().__init__(
+                f"More than one task's id begins with {wanted!r}: {', '.join(near)}.",
+                hint="give more characters of the id.",
+            )
+        elif near:
+            super().__init__(f"No task has the id {wanted!r}. Near: {', '.join(near)}.",
+                             hint="'pipekit ls' lists the runs.")  # fmt: skip
+        else:
+            super().__init__(f"No task has the id {wanted!r}: the store is empty.",
+                             hint="'pipekit doctor' shows which store is used.")  # fmt: skip
+
+
+class ArtifactNotFound(NotFound, KeyError):
+    def __init__(self, *, task: str, task_id: str, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        has = f"It has: {_listing(known)}." if known else "It has none."
+        super().__init__(
+            f"Task {task!r} ({short(task_id)}) has no artifact {name!r}. {has}",
+            hint=nearest(name, known),
+        )
+
+
+class StoreError(PipekitError):
+    """Something is wrong with the place where records are kept."""
+
+
+class StoreUnavailable(StoreError):
+    """The store or the blobs cannot be reached, read or written."""
+
+
+class StoreVersionMismatch(StoreError):
+    def __init__(self, *, where: str, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        if found > known:
+            message = (
+                f"The store {where} has schema version {found}; "
+                f"this pipekit knows versions up to {known}."
+            )
+            hint = "upgrade pipekit ('pip install -U pipekit'), or choose another PIPEKIT_HOME."
+        else:
+            message = f"The store {where} has schema version {found}, too old for this pipekit."
+            hint = "choose another PIPEKIT_HOME, or open it once with an older pipekit."
+        super().__init__(message, hint=hint)
+
+
+class ArtifactError(PipekitError):
+    """A value could not be stored or loaded."""
+
+
+class NotSerializable(ArtifactError):
+    """`where` is how the value is spoken of: `Output 'conn' of component 'load'`."""
+
+    def __init__(self, *, where: str, type_name: str, reason: str = "") -> None:
+        self.where = where
+        self.type_name = type_name
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"{where} is a {type_name}, which no serializer accepts{because}.",
+            hint="return a path or plain data, or register a serializer for the type.",
+        )
+
+
+class OutputMismatch(ArtifactError):
+    def __init__(self, *, component: str, outputs: Sequence[str], got: str) -> None:
+        names = ", ".join(outputs)
+        super().__init__(
+            f"Component {component!r} is to return {len(outputs)} values ({names}), got {got}.",
+            hint="return a tuple with one value for each name, or change outputs=[…].",
+        )
+
+
+class BlobMissing(ArtifactError):
+    def __init__(self, *, digest: str, what: str = "") -> None:
+        self.digest = digest
+        of = f" of {what}" if what else ""
+        super().__init__(
+            f"The bytes{of} (blob {digest[:12]}) are gone from the artifact store.",
+            hint="run the pipeline again; the step that made them is then computed anew.",
+        )
+
+
+class BlobCorrupt(ArtifactError):
+    def __init__(self, *, digest: str, what: str = "", reason: str = "") -> None:
+        self.digest = digest
+        of = f" of {what}" if what else ""
+        because = f": {reason}" if reason else ""
+        super().__init__(
+            f"The bytes{of} (blob {digest[:12]}) are not what was stored{because}.",
+            hint="run the pipeline again; the step that made them is then computed anew.",
+        )
+
+
+class UntrustedPickle(ArtifactError):
+    def __init__(self, *, what: str = "") -> None:
+        of = f" of {what}" if what else ""
+        super().__init__(
+            f"The pickle{of} is not signed with this store's key, so it was not loaded.",
+            hint="set PIPEKIT_KEY to the key of the machine that wrote it (its <home>/key).",
+        )
+
+
+class CodeChanged(PipekitError):
+    """A worker imported other code than the controller."""
+
+    def __init__(self, *, component: str, differs: Sequence[str], hint: str = "") -> None:
+        self.differs = tuple(differs)
+        what = "; ".join(differs) or "the code differs"
+        super().__init__(
+            f"Component {component!r} is not the same code in the worker as in the pipeline: "
+            f"{what}. The step was not run.",
+            hint=hint or "start the pipeline again, so that both read the same files.",
+        )
+
+
+class StepError(PipekitError):
+    """The value of a step that has none was asked for.
+
+    Attributes:
+        step: Display name of the step.
+        task_id: Its id.
+        attempt: Number of the last attempt, 0 where there was none.
+        traceback: The remote traceback as text, from the user's line.
+    """
+
+    def __init__(
+        self, message: str, *, step: str, task_id: str, attempt: int = 0,
+        traceback: str = "", hint: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(message, hint=hint)
+        self.step = step
+        self.task_id = task_id
+        self.attempt = attempt
+        self.traceback = traceback
+
+
+class StepFailed(StepError):
+    """A step used up its attempts. `__cause__` is the original exception where it could travel."""
+
+
+class StepSkipped(StepError):
+    """A step was not run, because one that it depends on failed or was stopped."""
+
+
+class Stopped(BaseException):
+    """The run was asked to stop. Not an `Exception`: user code must not swallow it by accident."""

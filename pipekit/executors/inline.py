@@ -1,0 +1,84 @@
+"""The `inline` executor: each attempt runs in the thread that called the component.
+
+Same checks, same stored outputs, same records as in a worker process; no capture of the console and
+no way to end a call from outside, so a `timeout` is not kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from queue import SimpleQueue
+from time import time
+
+from pipekit.liveness import host_name, started_at
+from pipekit.model.records import FailureKind
+from pipekit.ports import Assignment, Loop, Outcome
+from pipekit.worker.message import Call, Done
+from pipekit.worker.runner import Runner
+
+
+class Mailbox:
+    """Where the calling thread waits: for an attempt to run, or for the step's end (None)."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Assignment | None] = SimpleQueue()
+
+    def deliver(self, assignment: Assignment | None) -> None:
+        self._queue.put(assignment)
+
+    def take(self) -> Assignment | None:
+        return self._queue.get()
+
+
+class InlineExecutor:
+    """The `Executor` port in the caller's own thread."""
+
+    def __init__(self, loop: Loop, runner: Runner) -> None:
+        self._loop = loop
+        self._runner = runner
+        self._numbers: dict[int, int] = {}
+        self._specs: list[object] = []
+
+    def start(self, assignments: Sequence[Assignment]) -> None:
+        for assignment in assignments:
+            assignment.mailbox.deliver(assignment)
+
+    def stop(self, assignment: Assignment) -> None:
+        """Nothing: the call is on the stack of the thread that wants it to stop."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def run(self, assignment: Assignment) -> None:
+        """Run the attempt in this thread, and report it to the loop."""
+        spec = assignment.component
+        number = self._numbers.get(id(spec))
+        if number is None:
+            number = self._numbers[id(spec)] = len(self._specs)
+            self._specs.append(spec)
+            self._runner.introduce(number, spec, assignment.function)
+        began = time()
+        report = self._runner.run(
+            Call(0, number, assignment.label, assignment.arguments, assignment.inputs())
+        )
+        assignment.started_at = began
+        assignment.host, assignment.pid = host_name(), os.getpid()
+        assignment.pid_started_at = started_at(assignment.pid) or 0.0
+        if type(report) is Done:
+            outcome = Outcome(report.duration_seconds, outputs=report.outputs, none=report.none)
+        else:
+            outcome = Outcome(
+                report.duration_seconds,
+                report.kind,
+                message=report.message,
+                traceback=report.traceback,
+                exception_class=report.exception_class,
+                bases=report.bases,
+                exception=report.exception,
+            )
+        self._loop.post(lambda: assignment.report(outcome))
+        if outcome.failure_kind is FailureKind.STOPPED:
+            raise KeyboardInterrupt

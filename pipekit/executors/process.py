@@ -1,0 +1,399 @@
+"""The `process` executor: warm worker processes on this machine, started as they are needed.
+
+Short calls are sent ahead, so that a worker need not wait for its controller between two of them:
+as many as are expected to take `_HORIZON_SECONDS` together, by what calls of the same component
+took before. A call that turns out slow gives those behind it back. A worker that dies costs the
+call that it was in one attempt; what it had not begun goes to another.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic, time
+
+from pipekit.executors.worker_process import WorkerProcess
+from pipekit.liveness import host_name
+from pipekit.model.records import FailureKind
+from pipekit.ports import Assignment, Loop, Outcome
+from pipekit.worker.board import NO_CALL
+from pipekit.worker.message import Broke, Done, Setup
+
+_HORIZON_SECONDS = 0.005
+_SLOW_SECONDS = 0.02
+_WATCH_SECONDS = 0.5
+_KILL_AFTER_SECONDS = 5.0
+_STARTS_BEFORE_GIVING_UP = 3
+_TAIL_BYTES = 4000
+
+
+class ProcessExecutor:
+    """The `Executor` port over a pool of `WorkerProcess`."""
+
+    def __init__(
+        self, loop: Loop, setup: Setup, *, workers: int, folder: Path, log_limit_bytes: int
+    ) -> None:
+        """`folder` is the home; logs go to `<home>/logs`."""
+        self._loop = loop
+        self._setup = setup
+        self._most = workers
+        self._folder = folder
+        self._log_limit_bytes = log_limit_bytes
+        self._workers: list[WorkerProcess] = []
+        self._waiting: deque[Assignment] = deque()
+        self._expected: dict[int, float] = {}
+        self._specs: list[object] = []
+        self._retried_fresh: set[Assignment] = set()
+        self._failed_starts = 0
+        self._started = 0
+        self._watching: float | None = None
+        self.workers_started = 0
+
+    # the port
+
+    def start(self, assignments: Sequence[Assignment]) -> None:
+        self._waiting.extend(assignments)
+        self._fill()
+
+    def stop(self, assignment: Assignment) -> None:
+        if assignment in self._waiting:
+            self._waiting.remove(assignment)
+            self._loop.post(lambda: assignment.report(_stopped()))
+            return
+        for worker in self._workers:
+            for token, other in worker.in_flight.items():
+                if other is assignment:
+                    self._stop_in(worker, token, assignment)
+                    return
+
+    def close(self) -> None:
+        for worker in self._workers:
+            self._loop.unwatch(worker.fd)
+            worker.end()
+        self._workers.clear()
+        self._waiting.clear()
+
+    # sending
+
+    def _fill(self) -> None:
+        touched: dict[WorkerProcess, None] = {}
+        while self._waiting:
+            try:
+                worker = self._place_for(self._waiting[0])
+            except OSError as error:
+                self._refuse(self._waiting.popleft(), error)
+                continue
+            if worker is None:
+                break
+            assignment = self._waiting.popleft()
+            worker.load += self._expected.get(id(assignment.component), 0.0)
+            worker.assign(assignment)
+            touched[worker] = None
+        for worker in touched:
+            self._flush(worker)
+        if self._workers:
+            self._keep_watch()
+
+    def _refuse(self, assignment: Assignment, error: OSError) -> None:
+        message = f"no worker process can be started: {error}"
+        outcome = Outcome(0.0, FailureKind.IMPORT, message=message)
+        self._loop.post(lambda: assignment.report(outcome))
+
+    def _place_for(self, assignment: Assignment) -> WorkerProcess | None:
+        """An idle worker, else a new one, else one whose queue is short enough, else None."""
+        least: WorkerProcess | None = None
+        for worker in reversed(self._workers):
+            if not worker.in_flight:
+                return worker
+            if least is None or worker.load < least.load:
+                least = worker
+        if len(self._workers) < self._most:
+            return self._start_worker()
+        expected = self._expected.get(id(assignment.component))
+        if expected is None or least is None or least.ending is not None:
+            return None
+        return least if least.load + expected <= _HORIZON_SECONDS else None
+
+    def _start_worker(self) -> WorkerProcess:
+        self._started += 1
+        name = f"logs/{int(time() * 1000):x}-{os.getpid()}-{self._started}.log"
+        worker = WorkerProcess(
+            self._setup, log=self._folder / name, log_name=name, folder=self._folder / "tmp"
+        )
+        self.workers_started += 1
+        self._workers.append(worker)
+        self._loop.watch(worker.fd, lambda: self._readable(worker))
+        return worker
+
+    def _flush(self, worker: WorkerProcess) -> None:
+        try:
+            sent = worker.flush()
+        except OSError:
+            return  # its end of the socket is closed: reading will say so
+        callback = lambda: self._readable(worker)  # noqa: E731
+        if sent:
+            self._loop.watch(worker.fd, callback)
+        else:
+            self._loop.watch(worker.fd, callback, write=True)
+
+    # receiving
+
+    def _readable(self, worker: WorkerProcess) -> None:
+        messages = worker.receive()
+        if messages is None:
+            self._died(worker)
+            self._fill()
+            return
+        for message in messages:
+            if type(message) is Done:
+                self._done(worker, message)
+            elif type(message) is Broke:
+                self._broke(worker, message)
+            else:
+                worker.ready = True
+                self._failed_starts = 0
+        if worker in self._workers:
+            self._flush(worker)
+        self._fill()
+
+    def _take(self, worker: WorkerProcess, message: Done | Broke) -> Assignment:
+        assignment = worker.in_flight.pop(message.token)
+        worker.log_at = message.log_end
+        expected = self._expected.get(id(assignment.component))
+        took = message.duration_seconds
+        if expected is None:
+            self._specs.append(assignment.component)  # its id must not be given to another
+            self._expected[id(assignment.component)] = took
+        else:
+            self._expected[id(assignment.component)] = 0.75 * expected + 0.25 * took
+            worker.load = max(0.0, worker.load - expected)
+        if not worker.in_flight:
+            worker.load = 0.0
+        assignment.started_at = time() - took
+        self._identify(assignment, worker)
+        return assignment
+
+    def _identify(self, assignment: Assignment, worker: WorkerProcess) -> None:
+        assignment.host = host_name()
+        assignment.pid = worker.pid
+        assignment.pid_started_at = worker.pid_started_at
+
+    def _done(self, worker: WorkerProcess, message: Done) -> None:
+        self._take(worker, message).report(
+            Outcome(
+                message.duration_seconds,
+                outputs=message.outputs,
+                none=message.none,
+                log_path=worker.log_name,
+                log_start=message.log_start,
+                log_end=message.log_end,
+            )
+        )
+
+    def _broke(self, worker: WorkerProcess, message: Broke) -> None:
+        assignment = self._take(worker, message)
+        if message.kind is FailureKind.CODE_CHANGED and assignment not in self._retried_fresh:
+            # A warm worker may have imported the code before it was edited: ask a fresh one.
+            self._retried_fresh.add(assignment)
+            self._waiting.appendleft(assignment)
+            self._retire(worker)
+            return
+        assignment.report(
+            Outcome(
+                message.duration_seconds,
+                message.kind,
+                message=message.message,
+                traceback=message.traceback,
+                exception_class=message.exception_class,
+                bases=message.bases,
+                exception=message.exception,
+                log_path=worker.log_name,
+                log_start=message.log_start,
+                log_end=message.log_end,
+            )
+        )
+
+    # ending
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        """End a worker that has begun nothing; what it was sent goes to another."""
+        self._waiting.extendleft(reversed(worker.in_flight.values()))
+        self._remove(worker)
+
+    def _remove(self, worker: WorkerProcess) -> int:
+        self._workers.remove(worker)
+        self._loop.unwatch(worker.fd)
+        return worker.end()
+
+    def _died(self, worker: WorkerProcess) -> None:
+        token, began = worker.board.current()
+        charged = worker.in_flight.pop(token, None)
+        ending = worker.ending
+        log_start = worker.log_at
+        others = list(worker.in_flight.values())
+        status = self._remove(worker)
+        if charged is None and token == NO_CALL and not worker.ready:
+            self._failed_starts += 1
+            if self._failed_starts >= _STARTS_BEFORE_GIVING_UP:
+                self._give_up(others, worker, status)
+                return
+        self._waiting.extendleft(reversed(others))
+        if charged is None:
+            return
+        took = monotonic() - began
+        charged.started_at = time() - took
+        self._identify(charged, worker)
+        if ending is not None and ending[0] is charged:
+            kind, message = ending[1], ending[2]
+        else:
+            kind, message = FailureKind.EXITED, _obituary(charged, status, took, worker, log_start)
+        charged.report(
+            Outcome(
+                took,
+                kind,
+                message=message,
+                log_path=worker.log_name,
+                log_start=log_start,
+                log_end=_size(worker.log),
+            )
+        )
+
+    def _give_up(self, assignments: list[Assignment], worker: WorkerProcess, status: int) -> None:
+        self._failed_starts = 0
+        said = _tail(worker.log, 0)
+        for assignment in (*assignments, *self._waiting):
+            assignment.report(
+                Outcome(
+                    0.0,
+                    FailureKind.IMPORT,
+                    message=f"no worker process could start ({_how(status)}):\n{said}",
+                )
+            )
+        self._waiting.clear()
+
+    def _stop_in(self, worker: WorkerProcess, token: int, assignment: Assignment) -> None:
+        current, _ = self._take_back(worker)
+        if token not in worker.in_flight:
+            self._waiting.remove(assignment)
+            self._loop.post(lambda: assignment.report(_stopped()))
+            return
+        if worker.ending is not None or token != current:
+            return
+        worker.ending = (assignment, FailureKind.STOPPED, "stopped on request")
+        worker.interrupt(signal.SIGINT)
+        self._loop.call_later(_KILL_AFTER_SECONDS, lambda: self._kill_if_in(worker, token))
+
+    def _kill_if_in(self, worker: WorkerProcess, token: int) -> None:
+        if worker in self._workers and token in worker.in_flight:
+            worker.interrupt(signal.SIGKILL)
+
+    def _take_back(self, worker: WorkerProcess) -> tuple[int, float]:
+        """Take back what the worker has not begun; the call that it is in."""
+        token, began = worker.board.take_back(worker.last_token + 1)
+        behind = [other for other in worker.in_flight if other > token]
+        self._waiting.extendleft(worker.in_flight.pop(other) for other in reversed(behind))
+        worker.load = 0.0
+        return token, began
+
+    # watching
+
+    def _keep_watch(self) -> None:
+        """Look again when the first of what can happen without a message may have happened."""
+        wait = None
+        for worker in self._workers:
+            flying = worker.in_flight
+            if not flying:
+                continue
+            wait = min(wait or _WATCH_SECONDS, _SLOW_SECONDS if len(flying) > 1 else _WATCH_SECONDS)
+            if any(assignment.timeout_seconds is not None for assignment in flying.values()):
+                wait = min(wait, _SLOW_SECONDS)
+        if wait is None:
+            return
+        due = monotonic() + wait
+        if self._watching is None or due < self._watching - 0.001:
+            self._watching = due
+            self._loop.call_later(wait, lambda: self._watch(due))
+
+    def _watch(self, due: float) -> None:
+        if self._watching != due:
+            return  # an earlier look was arranged meanwhile
+        self._watching = None
+        now = monotonic()
+        for worker in list(self._workers):
+            if not worker.in_flight:
+                continue
+            token, began = worker.board.current()
+            assignment = worker.in_flight.get(token)
+            if assignment is None or worker.ending is not None:
+                continue
+            if len(worker.in_flight) > 1 and now - began > _SLOW_SECONDS:
+                self._take_back(worker)
+            self._end_if_over(worker, assignment, now - began)
+        self._fill()
+        self._keep_watch()
+
+    def _end_if_over(self, worker: WorkerProcess, assignment: Assignment, took: float) -> None:
+        limit = assignment.timeout_seconds
+        if limit is not None and took > limit:
+            message = f"{_attempt(assignment)} was ended after its timeout of {limit:g} s."
+            self._kill(worker, assignment, FailureKind.TIMEOUT, message)
+        elif _size(worker.log) - worker.log_at > self._log_limit_bytes:
+            message = (
+                f"{_attempt(assignment)} was ended: it wrote more than {self._log_limit_bytes:,} "
+                "bytes to its console. Hint: print less, or raise PIPEKIT_LOG_LIMIT_BYTES."
+            )
+            self._kill(worker, assignment, FailureKind.FLOODED, message)
+
+    def _kill(
+        self, worker: WorkerProcess, assignment: Assignment, kind: FailureKind, message: str
+    ) -> None:
+        self._take_back(worker)
+        worker.ending = (assignment, kind, message)
+        worker.interrupt(signal.SIGKILL)
+
+
+def _stopped() -> Outcome:
+    return Outcome(0.0, FailureKind.STOPPED, message="stopped before it began")
+
+
+def _attempt(assignment: Assignment) -> str:
+    return f"Attempt {assignment.number} of {assignment.label}"
+
+
+def _obituary(
+    assignment: Assignment, status: int, took: float, worker: WorkerProcess, log_start: int
+) -> str:
+    text = f"{_attempt(assignment)} {_how(status)} after {took:.1f} s."
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        text += " The usual cause is memory."
+    said = _tail(worker.log, log_start)
+    if not said:
+        return f"{text} It had printed nothing."
+    return f"{text} Its last log lines follow.\n{said}"
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"ended by signal {number} ({signal.Signals(number).name})"
+    return f"ended its process with exit code {os.waitstatus_to_exitcode(status)}"
+
+
+def _size(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tail(log: Path, start: int) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, _size(log) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-10:])

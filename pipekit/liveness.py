@@ -1,0 +1,43 @@
+"""Whether a process of this host is still the one that was recorded: pid and start time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+
+
+@cache
+def host_name() -> str:
+    """The name under which this host is recorded."""
+    return os.uname().nodename
+
+
+def started_at(pid: int) -> float | None:
+    """When process `pid` of this host started, in seconds on a clock of the system's own (only
+    equality means something); None where there is no such process."""
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] == b"Z" else float(fields[19])
+    return _started_at_by_ps(pid)
+
+
+def _started_at_by_ps(pid: int) -> float | None:
+    import subprocess  # no /proc here; asked for once a run and once a listed attempt
+    import time
+
+    answer = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return time.mktime(time.strptime(answer)) if answer else None
+
+
+def is_alive(host: str, pid: int, pid_started_at: float) -> bool | None:
+    """Whether the recorded process still runs; None where another host would have to be asked."""
+    if host != host_name():
+        return None
+    return started_at(pid) == pid_started_at

@@ -1,0 +1,463 @@
+"""The brain of a run: events in, commands out. Decides what happens next to each step; does nothing
+itself, knows no clock, no process and no store.
+
+Theory of operation. A step waits until all that it needs has ended; then its key is looked up;
+then it is reused, joined to an equal step that is under way, or started. An attempt that fails is
+retried while its budget lasts. What depends on a failed step is skipped. The run is over when the
+pipeline function has ended and no step is left that is not terminal.
+
+Two rules hold after every event: a step is started at most once a number, and a terminal step takes
+no more commands. The shell carries out commands in order, but makes every recording durable before
+it announces or starts anything that rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipekit.model.records import Digest, Failure, FailureKind
+from pipekit.model.status import Status
+
+StepNumber = int
+"""Steps of one run, counted in call order from 0."""
+
+# --- events ---------------------------------------------------------------------------------
+
+
+class StepCalled(NamedTuple):
+    """The pipeline function called a component. `needs` are earlier steps."""
+
+    step: StepNumber
+    needs: Sequence[StepNumber] = ()
+    retries: int = 0
+    keyed: bool = True
+    """Whether a key is looked up: False runs the step whatever came before (`cache=False`)."""
+
+
+class KeyLooked(NamedTuple):
+    """The answer to `LookUp`: the step's memo key, and whether its outcome is remembered."""
+
+    step: StepNumber
+    key: Digest
+    found: bool
+
+
+class StepRefused(NamedTuple):
+    """The step cannot be started at all: its key cannot be made, its input cannot be read."""
+
+    step: StepNumber
+    failure: Failure
+
+
+class AttemptCompleted(NamedTuple):
+    step: StepNumber
+    number: int
+    shareable: bool = True
+    """Whether equal steps may take this outcome; False for one that only returned None."""
+
+
+class AttemptFailed(NamedTuple):
+    step: StepNumber
+    number: int
+    failure: Failure
+    retryable: bool = True
+
+
+class RetryDue(NamedTuple):
+    """The delay of a `Retry` is over."""
+
+    step: StepNumber
+
+
+class FailureHandled(NamedTuple):
+    """The pipeline function was told of the failure: it is no longer the run's."""
+
+    step: StepNumber
+
+
+class PipelineReturned(NamedTuple):
+    """The pipeline function came to its end."""
+
+
+class PipelineRaised(NamedTuple):
+    """An exception left the pipeline function. `stop_rest`: nothing more is worth running."""
+
+    failure: Failure
+    stop_rest: bool = True
+
+
+class StopAsked(NamedTuple):
+    """Someone wants the run to stop."""
+
+
+Event = (
+    StepCalled | KeyLooked | StepRefused | AttemptCompleted | AttemptFailed | RetryDue
+    | FailureHandled | PipelineReturned | PipelineRaised | StopAsked
+)  # fmt: skip
+
+# --- commands -------------------------------------------------------------------------------
+
+
+class LookUp(NamedTuple):
+    """Make the step's key (its inputs are known) and look it up; answer with `KeyLooked`."""
+
+    step: StepNumber
+
+
+class Start(NamedTuple):
+    """Start attempt `number`."""
+
+    step: StepNumber
+    number: int
+
+
+class Reuse(NamedTuple):
+    """Record that the step takes the remembered outcome, and announce it."""
+
+    step: StepNumber
+
+
+class Share(NamedTuple):
+    """Record that the step takes the outcome of `leader`, an equal step, and announce it."""
+
+    step: StepNumber
+    leader: StepNumber
+
+
+class Complete(NamedTuple):
+    """Record the outcome of attempt `number`, and announce it."""
+
+    step: StepNumber
+    number: int
+
+
+class Retry(NamedTuple):
+    """Record that attempt `number` failed; send `RetryDue` after the policy's delay."""
+
+    step: StepNumber
+    number: int
+    failure: Failure
+
+
+class Fail(NamedTuple):
+    """Record that the step failed for good, and announce it. `number` 0: it was never started."""
+
+    step: StepNumber
+    number: int
+    failure: Failure
+
+
+class Skip(NamedTuple):
+    """Record that the step is skipped, and announce it. `chain`: itself … the root cause."""
+
+    step: StepNumber
+    chain: tuple[StepNumber, ...]
+
+
+class Stop(NamedTuple):
+    """Record that the step was stopped, and announce it. `number` 0: it was never started."""
+
+    step: StepNumber
+    number: int
+
+
+class Halt(NamedTuple):
+    """Make the running attempt end; its end is reported as an event."""
+
+    step: StepNumber
+    number: int
+
+
+class Finish(NamedTuple):
+    """Record the end of the run. `roots`: failed steps that nobody handled, in call order."""
+
+    status: Status
+    failure: Failure | None
+    roots: tuple[StepNumber, ...]
+
+
+Command = LookUp | Start | Reuse | Share | Complete | Retry | Fail | Skip | Stop | Halt | Finish
+
+# --- state ----------------------------------------------------------------------------------
+
+_WAITING, _LOOKING, _FOLLOWING, _RUNNING, _RESTING, _ENDED = range(6)
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    phase: int
+    waits_for: int
+    retries: int
+    keyed: bool
+    dependants: list[StepNumber] | None = None
+    followers: list[StepNumber] | None = None
+    attempt: int = 0
+    outcome: Status | None = None
+    cause: StepNumber = -1
+    """For a skipped step: the need that failed or was skipped."""
+    handled: bool = False
+
+
+class Planner:
+    """Plans one run. Not thread-safe: one caller at a time."""
+
+    def __init__(self) -> None:
+        self._steps: dict[StepNumber, _Step] = {}
+        self._leaders: dict[Digest, StepNumber] = {}
+        self._keys: dict[StepNumber, Digest] = {}
+        self._open = 0
+        self._ended: Status | None = None
+        self._failure: Failure | None = None
+        self._stopping = False
+        self._finished = False
+        self._failed: list[StepNumber] = []
+        self._handlers = {
+            StepCalled: self._called,
+            KeyLooked: self._looked,
+            StepRefused: self._refused,
+            AttemptCompleted: self._completed,
+            AttemptFailed: self._attempt_failed,
+            RetryDue: self._retry_due,
+            FailureHandled: self._handled,
+            PipelineReturned: self._returned,
+            PipelineRaised: self._raised,
+            StopAsked: self._stop_asked,
+        }
+
+    @property
+    def finished(self) -> bool:
+        """Whether `Finish` was given: no further event changes anything."""
+        return self._finished
+
+    def handle(self, event: Event) -> list[Command]:
+        """What to do about `event`. An event that comes too late gives no command."""
+        commands: list[Command] = []
+        if not self._finished:
+            self._handlers[type(event)](event, commands)  # type: ignore[operator]
+        return commands
+
+    # events, in the order of a step's life
+
+    def _called(self, event: StepCalled, commands: list[Command]) -> None:
+        if event.step in self._steps:
+            raise ValueError(f"step {event.step} was called before")
+        step = _Step(_WAITING, 0, event.retries, event.keyed)
+        cause = -1
+        for need in event.needs:
+            needed = self._steps[need]
+            if needed.phase != _ENDED:
+                step.waits_for += 1
+                if needed.dependants is None:
+                    needed.dependants = [event.step]
+                else:
+                    needed.dependants.append(event.step)
+            elif needed.outcome is not Status.COMPLETED and cause < 0:
+                cause = need
+        self._steps[event.step] = step
+        self._open += 1
+        if self._stopping:
+            self._end(event.step, step, Status.STOPPED, Stop(event.step, 0), commands)
+        elif cause >= 0:
+            self._skip(event.step, step, cause, commands)
+        elif step.waits_for == 0:
+            self._ready(event.step, step, commands)
+
+    def _ready(self, number: StepNumber, step: _Step, commands: list[Command]) -> None:
+        if step.keyed:
+            step.phase = _LOOKING
+            commands.append(LookUp(number))
+        else:
+            self._start(number, step, commands)
+
+    def _start(self, number: StepNumber, step: _Step, commands: list[Command]) -> None:
+        step.phase = _RUNNING
+        step.attempt += 1
+        commands.append(Start(number, step.attempt))
+
+    def _looked(self, event: KeyLooked, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.phase != _LOOKING:
+            return
+        if event.found:
+            self._end(event.step, step, Status.COMPLETED, Reuse(event.step), commands)
+            return
+        leader_number = self._leaders.setdefault(event.key, event.step)
+        if leader_number == event.step:
+            self._keys[event.step] = event.key
+            self._start(event.step, step, commands)
+            return
+        leader = self._steps[leader_number]
+        if leader.phase == _ENDED:
+            self._follow_ended(event.step, step, leader_number, leader, commands)
+        else:
+            step.phase = _FOLLOWING
+            leader.followers = [*(leader.followers or ()), event.step]
+
+    def _follow_ended(
+        self, number: StepNumber, step: _Step, leader_number: StepNumber, leader: _Step,
+        commands: list[Command],
+    ) -> None:  # fmt: skip
+        if leader.outcome is Status.COMPLETED:
+            self._end(number, step, Status.COMPLETED, Share(number, leader_number), commands)
+        else:
+            self._start(number, step, commands)
+
+    def _refused(self, event: StepRefused, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.phase == _ENDED:
+            return
+        number = step.attempt
+        self._end(
+            event.step, step, Status.FAILED, Fail(event.step, number, event.failure), commands
+        )
+
+    def _completed(self, event: AttemptCompleted, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.phase != _RUNNING or event.number != step.attempt:
+            return
+        self._end(
+            event.step, step, Status.COMPLETED, Complete(event.step, event.number), commands,
+            shareable=event.shareable,
+        )  # fmt: skip
+
+    def _attempt_failed(self, event: AttemptFailed, commands: list[Command]) -> None:
+        number, step = event.step, self._steps[event.step]
+        if step.phase != _RUNNING or event.number != step.attempt:
+            return
+        if self._stopping or event.failure.kind is FailureKind.STOPPED:
+            self._end(number, step, Status.STOPPED, Stop(number, step.attempt), commands)
+        elif event.retryable and step.attempt <= step.retries:
+            step.phase = _RESTING
+            commands.append(Retry(number, step.attempt, event.failure))
+        else:
+            command = Fail(number, step.attempt, event.failure)
+            self._end(number, step, Status.FAILED, command, commands)
+
+    def _retry_due(self, event: RetryDue, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.phase == _RESTING:
+            self._start(event.step, step, commands)
+
+    def _handled(self, event: FailureHandled, commands: list[Command]) -> None:
+        number = event.step
+        while number >= 0:
+            step = self._steps[number]
+            step.handled = True
+            number = step.cause
+
+    def _returned(self, event: PipelineReturned, commands: list[Command]) -> None:
+        self._ended = self._ended or Status.COMPLETED
+        self._finish_if_over(commands)
+
+    def _raised(self, event: PipelineRaised, commands: list[Command]) -> None:
+        if self._ended is None:
+            self._ended = (
+                Status.STOPPED if event.failure.kind is FailureKind.STOPPED else Status.FAILED
+            )
+            self._failure = event.failure
+        if event.stop_rest:
+            self._stop_rest(commands)
+        self._finish_if_over(commands)
+
+    def _stop_asked(self, event: StopAsked, commands: list[Command]) -> None:
+        self._stop_rest(commands)
+
+    # what follows from them
+
+    def _stop_rest(self, commands: list[Command]) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        for number, step in list(self._steps.items()):
+            if step.phase == _RUNNING:
+                commands.append(Halt(number, step.attempt))
+            elif step.phase != _ENDED:
+                # A step that rests between two attempts has a closed one behind it.
+                self._end(number, step, Status.STOPPED, Stop(number, 0), commands)
+
+    def _skip(
+        self, number: StepNumber, step: _Step, cause: StepNumber, commands: list[Command]
+    ) -> None:
+        step.cause = cause
+        self._end(number, step, Status.SKIPPED, Skip(number, self._chain(number)), commands)
+
+    def _chain(self, number: StepNumber) -> tuple[StepNumber, ...]:
+        chain = []
+        while number >= 0:
+            chain.append(number)
+            number = self._steps[number].cause
+        return tuple(chain)
+
+    def _end(
+        self, number: StepNumber, step: _Step, outcome: Status, command: Command,
+        commands: list[Command], *, shareable: bool = True,
+    ) -> None:  # fmt: skip
+        """End a step and all that its end decides, without recursion: chains are long."""
+        ending = [(number, step, outcome, command)]
+        while ending:
+            number, step, outcome, command = ending.pop()
+            if step.phase == _ENDED:
+                continue
+            step.phase = _ENDED
+            step.outcome = outcome
+            commands.append(command)
+            self._open -= 1
+            if outcome is Status.FAILED:
+                self._failed.append(number)
+            followers, step.followers = step.followers, None
+            if followers:
+                self._end_followers(number, outcome, followers, shareable, ending, commands)
+            elif not shareable and self._leaders.get(self._keys.get(number, "")) == number:
+                del self._leaders[self._keys[number]]
+            self._keys.pop(number, None)
+            dependants, step.dependants = step.dependants, None
+            for dependant in dependants or ():
+                self._need_ended(dependant, number, outcome, ending, commands)
+        self._finish_if_over(commands)
+
+    def _need_ended(
+        self, number: StepNumber, need: StepNumber, outcome: Status,
+        ending: list[tuple[StepNumber, _Step, Status, Command]], commands: list[Command],
+    ) -> None:  # fmt: skip
+        step = self._steps[number]
+        if step.phase != _WAITING:
+            return
+        step.waits_for -= 1
+        if outcome is not Status.COMPLETED:
+            step.cause = need
+            ending.append((number, step, Status.SKIPPED, Skip(number, self._chain(number))))
+        elif step.waits_for == 0:
+            self._ready(number, step, commands)
+
+    def _end_followers(
+        self, leader: StepNumber, outcome: Status, followers: list[StepNumber], shareable: bool,
+        ending: list[tuple[StepNumber, _Step, Status, Command]], commands: list[Command],
+    ) -> None:  # fmt: skip
+        if outcome is Status.COMPLETED and shareable:
+            for number in followers:
+                ending.append(
+                    (number, self._steps[number], Status.COMPLETED, Share(number, leader))
+                )
+            return
+        # The outcome is not theirs to take: each runs on its own, and nobody joins the next.
+        for number in followers:
+            step = self._steps[number]
+            if step.phase == _FOLLOWING:
+                self._start(number, step, commands)
+        key = self._keys.get(leader)
+        if key is not None:
+            self._leaders.pop(key, None)
+
+    def _finish_if_over(self, commands: list[Command]) -> None:
+        if self._open or self._ended is None or self._finished:
+            return
+        self._finished = True
+        roots = tuple(n for n in self._failed if not self._steps[n].handled)
+        status = self._ended
+        if status is Status.COMPLETED and self._stopping:
+            status = Status.STOPPED
+        elif status is Status.COMPLETED and roots:
+            status = Status.FAILED
+        commands.append(Finish(status, self._failure, roots))

@@ -1,0 +1,241 @@
+"""What is recorded, as frozen data. Owns the shapes; who writes them, and how, is a store's matter.
+
+Times are seconds since the epoch (UTC). Digests are 64 hexadecimal characters of BLAKE3. A mapping
+or tuple inside a record is never changed after the record is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pipekit.model.status import Status, Transition
+
+Digest = str
+"""64 hexadecimal characters: BLAKE3 with 256 bits."""
+
+JsonValue = Any
+"""None, bool, int, float, str, and lists and string-keyed dicts of these."""
+
+
+class Kind(StrEnum):
+    """What a task is a record of."""
+
+    PIPELINE = "pipeline"
+    STEP = "step"
+    SCRIPT = "script"
+
+
+class FailureKind(StrEnum):
+    """Why an attempt did not complete: each has its own budget of retries."""
+
+    ERROR = "error"
+    """The user's code raised."""
+    EXITED = "exited"
+    """The worker process ended, by a signal or by an exit call."""
+    TIMEOUT = "timeout"
+    FLOODED = "flooded"
+    """The attempt wrote more to its console than the limit."""
+    IMPORT = "import"
+    """The module of the component cannot be imported; no retry helps."""
+    CODE_CHANGED = "code_changed"
+    """The worker's code is not the controller's; no retry helps."""
+    OUTPUTS = "outputs"
+    """The count of returned values does not match, or one cannot be stored; no retry helps."""
+    INPUTS = "inputs"
+    """An input cannot be loaded."""
+    SKIPPED = "skipped"
+    """Something that the step depends on failed."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task failed, as text alone: it outlives the code that raised."""
+
+    kind: FailureKind
+    message: str
+    """`ValueError: empty dataset`, or a sentence of pipekit's own."""
+    traceback: str = ""
+    """The user's frames, as Python prints them; empty where no user code raised."""
+    exception: str = ""
+    """Qualified name of the exception's class, for `retry_on` and display."""
+    step: str = ""
+    """Display name of the step at the root of the failure, where that is another one."""
+    chain: tuple[str, ...] = ()
+    """For a skipped step: display names from itself to the step that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """What a task is to run. Immutable; its identity is the digest of its content."""
+
+    entry: str
+    """`module:qualname` of the function."""
+    code: Digest = ""
+    """Code fingerprint; empty for a pipeline that was recorded before its first step."""
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Argument name -> the value where it is plain JSON, else a short text about it.
+    A value that comes from another step is the text `${step.artifacts.name}`."""
+    outputs: tuple[str, ...] = ("value",)
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Retries, timeout, cache, executor …: only what differs from the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row a task: its status changes by compare-and-set, everything else is written once."""
+
+    id: str
+    kind: Kind
+    name: str
+    """Display name; a step's is unique within its run (`fit`, `fit-2`)."""
+    project: str
+    status: Status
+    created_at: float
+    spec: TaskSpec
+    type: str = ""
+    version: str = ""
+    tags: tuple[str, ...] = ()
+    parent: str | None = None
+    """Id of the run that a step or a child run belongs to."""
+    step_key: Digest | None = None
+    queue: str | None = None
+    cloned_from: str | None = None
+    reused_from: str | None = None
+    """Id of the task that computed what this one reuses."""
+    started_at: float | None = None
+    ended_at: float | None = None
+    stop_requested_at: float | None = None
+    failure: Failure | None = None
+    inputs: Mapping[str, tuple[str, str, Digest]] = field(default_factory=dict)
+    """Argument name -> (type name, preview, value digest) of what was really passed; for `show`
+    and for finding out why a step ran again. Known once all inputs are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a task. Closed once; `number` is the fencing token of whoever runs it."""
+
+    task_id: str
+    number: int
+    """1 for the first."""
+    started_at: float
+    host: str
+    pid: int
+    pid_started_at: float
+    """When process `pid` started, so that a reused pid is not taken for it."""
+    agent: str = ""
+    lease_until: float | None = None
+    heartbeat_at: float | None = None
+    ended_at: float | None = None
+    exit: str = ""
+    """How it ended: `completed`, or a `FailureKind`; empty while it is open."""
+    failure: Failure | None = None
+    log_path: str = ""
+    """File that holds its console, relative to the home."""
+    log_start: int = 0
+    """Offsets into that file, in bytes."""
+    log_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredValue:
+    """A value that an artifact store holds, and all that is known of it without loading it."""
+
+    digest: Digest
+    """Of the value in canonical form: equal values, equal digests. Keys are made of these."""
+    blob: Digest
+    """Of the bytes: the address under which they lie."""
+    serializer: str
+    type: str
+    """Qualified name of the value's class, for display."""
+    size_bytes: int
+    preview: str = ""
+    """A line or a few about the value, made when it was stored."""
+    inline: bool = False
+    """The bytes lie in the store beside the records, not in the blob store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A named value of a task."""
+
+    task_id: str
+    attempt: int
+    """0 where the value was reused."""
+    name: str
+    created_at: float
+    value: StoredValue
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """A remembered outcome: what a spec gave. Never changed; evicted at most."""
+
+    key: Digest
+    task_id: str
+    """Who computed it."""
+    run: str
+    """Display text of the run that computed it (`train 01j9zk7`)."""
+    created_at: float
+    duration_seconds: float
+    outputs: tuple[tuple[str, StoredValue], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a task, once."""
+
+    task_id: str
+    at: float
+    name: Transition
+    attempt: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How an attempt ended. Lands only while attempt `number` is the open one."""
+
+    number: int
+    at: float
+    exit: str
+    failure: Failure | None = None
+    log_path: str = ""
+    log_start: int = 0
+    log_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of status. Lands only while the status is one of `expected`."""
+
+    expected: frozenset[Status]
+    to: Status
+    at: float
+    failure: Failure | None = None
+    reused_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All that one transaction says of one task: it lands whole or leaves nothing.
+
+    The guards are checked in the order of the fields: `create` lands if no such id is known,
+    `open` if the task has no open attempt, is not terminal and the number is the next one,
+    `close` and `move` as they say. The rest follows the guards.
+    """
+
+    task_id: str
+    create: Task | None = None
+    open: Attempt | None = None
+    close: Closing | None = None
+    move: Move | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    contents: tuple[tuple[Digest, bytes], ...] = ()
+    """Bytes of inline values, by blob digest."""
+    memo: Memo | None = None
+    events: tuple[Event, ...] = ()

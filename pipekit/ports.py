@@ -1,0 +1,299 @@
+"""The few interfaces between the floors, each with its contract in words.
+
+An implementation that passes the suite of `tests/contracts` for its port may stand in for any
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+from pipekit.model.records import (
+    Artifact,
+    Attempt,
+    Change,
+    Digest,
+    Event,
+    Failure,
+    FailureKind,
+    Kind,
+    Memo,
+    StoredValue,
+    Task,
+)
+from pipekit.model.status import Status
+
+
+class Store(Protocol):
+    """Keeps the records.
+
+    Durable: what `commit` acknowledged survives the death of the process at any later moment, and
+    (`durability="full"`) of the machine. Reads see every commit acknowledged before they began,
+    from any process. Thread-safe; a store may keep a connection a thread.
+
+    Raises `StoreUnavailable` where the store cannot be reached or written, after waiting for a
+    foreign lock as long as its settings say; nothing of that commit has then landed.
+    """
+
+    def commit(self, changes: Sequence[Change]) -> list[bool]:
+        """Make the changes, in one transaction, and say of each whether it landed.
+
+        A change whose guard fails (see `Change`) leaves nothing behind, and does not touch the
+        others: its place in the answer is False. A memo whose key is known stays as it is (the
+        first commit wins); contents that are known are left alone. Both count as landed. Two
+        changes of one task may stand in one call and are made in their order. Not idempotent.
+        """
+
+    def find_task(self, task_id: str) -> Task | None:
+        """The task of exactly this id."""
+
+    def find_ids(self, prefix: str, *, limit: int = 10) -> list[str]:
+        """Ids that begin with `prefix`, oldest first, at most `limit`."""
+
+    def list_tasks(
+        self,
+        *,
+        kinds: Collection[Kind] = (),
+        parent: str | None = None,
+        statuses: Collection[Status] = (),
+        project: str | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+    ) -> list[Task]:
+        """Tasks that match every filter given (an empty collection or None filters nothing), newest
+        first by (created_at, id). A run's steps in start order are this list reversed."""
+
+    def list_attempts(self, task_id: str) -> list[Attempt]:
+        """Attempts of a task by number."""
+
+    def list_artifacts(self, task_id: str) -> list[Artifact]:
+        """Artifacts of a task in the order in which they were recorded."""
+
+    def list_events(self, task_id: str) -> list[Event]:
+        """What happened to a task, in order."""
+
+    def count_attempts(self, parent: str) -> dict[str, int]:
+        """Task id -> how many attempts, of each task below `parent` that has any."""
+
+    def list_artifact_sets(self, parent: str) -> dict[str, list[Artifact]]:
+        """`list_artifacts` of every task below `parent`, by task id, in one query."""
+
+    def find_memos(self, keys: Collection[Digest]) -> dict[Digest, Memo]:
+        """The memos that exist among `keys`."""
+
+    def remove_memo(self, key: Digest) -> bool:
+        """Forget a memo; False where there was none."""
+
+    def read_contents(self, digests: Collection[Digest]) -> dict[Digest, bytes]:
+        """The inline bytes that exist among `digests`."""
+
+    def close(self) -> None:
+        """Release what the store holds. Idempotent."""
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under their digest. Safe for any number of processes and threads at once.
+
+    A blob is either absent or whole: it appears by a rename, after its bytes were written.
+    """
+
+    def stage(self) -> AbstractContextManager[IO[bytes]]:
+        """A new temporary file on the store's file system (`.name` is its path), removed at exit
+        where it was not adopted. Raises `StoreUnavailable` where nothing can be written."""
+
+    def adopt(self, staged: IO[bytes], digest: Digest) -> None:
+        """Make the staged bytes the blob `digest` (the caller computed it). Atomic; idempotent:
+        where the blob exists already, the staged file is dropped."""
+
+    def adopt_folder(self, folder: Path, digest: Digest) -> None:
+        """The same for a folder, which becomes one blob."""
+
+    def find(self, digest: Digest) -> Path | None:
+        """A local path of the blob, to be read and not changed; None where it is absent."""
+
+    def remove(self, digest: Digest) -> bool:
+        """Delete the blob; False where it was absent."""
+
+    def list_digests(self) -> Iterator[Digest]:
+        """Every blob, in no order."""
+
+
+class Sink(Protocol):
+    """Where a serializer writes: hashes and counts the bytes while they pass."""
+
+    def write(self, data: Any, /) -> int:
+        """Take the bytes of any contiguous buffer."""
+
+
+class Serializer(Protocol):
+    """Turns values of some types into bytes and back.
+
+    Reading back gives an equal value of the same type. `name` is stored with each value, so it
+    never changes its meaning; a new format takes a new name.
+    """
+
+    name: str
+
+    def accepts(self, value: object) -> bool:
+        """Whether `dump` can take this very value. Cheap; imports nothing heavy."""
+
+    def dump(self, value: Any, sink: Sink) -> None:
+        """Write the value. Raises any exception where it cannot."""
+
+    def load(self, source: bytes | Path) -> Any:
+        """Read it again, from inline bytes or from a file that must not be changed and that may be
+        memory-mapped, copy-on-write."""
+
+    def preview(self, value: Any) -> str:
+        """A few short lines for people. Never raises for a value that `dump` took."""
+
+
+class Loop(Protocol):
+    """One thread that waits for descriptors, timers and posted calls, and runs callbacks."""
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Run `callback` in the loop's thread soon. Thread-safe; in the order of the calls."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Run `callback` once, not before `seconds` have passed. From the loop's thread only."""
+
+    def watch(self, fd: int, callback: Callable[[], None], *, write: bool = False) -> None:
+        """Run `callback` whenever `fd` can be read (or, with `write`, also written) without
+        waiting, until `unwatch`. A second call for the same descriptor replaces the first."""
+
+    def unwatch(self, fd: int) -> None:
+        """Stop watching. Idempotent."""
+
+
+@dataclass(slots=True, eq=False)
+class Assignment:
+    """One attempt that an executor is to run."""
+
+    component: Any
+    """A `ComponentSpec`, the same object for each attempt of one component."""
+    function: Callable[..., Any]
+    """The component's function in this process, for executors that run it here."""
+    label: str
+    """How messages speak of the step: `'fit' (01j9zk7…)`."""
+    number: int
+    """Of the attempt, from 1."""
+    arguments: bytes
+    inputs: Callable[[], tuple[tuple[StoredValue, bytes | None, str], ...]]
+    """Reads the inputs; called when the attempt is sent, not before."""
+    timeout_seconds: float | None
+    report: Callable[[Outcome], None]
+    """To be called once, in the loop's thread, when the attempt has ended."""
+    step: Any = None
+    """The step, for an executor that runs pipelines."""
+    mailbox: Any = None
+    """Where the thread that called the component waits, if it is to run the attempt itself."""
+    started_at: float = 0.0
+    """Wall time, set by the executor when the attempt begins."""
+    host: str = ""
+    pid: int = 0
+    pid_started_at: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """How an attempt ended. `failure_kind` None: it returned, and `outputs` are stored."""
+
+    duration_seconds: float
+    failure_kind: FailureKind | None = None
+    outputs: tuple[tuple[str, StoredValue, bytes | None], ...] = ()
+    none: bool = False
+    """The function returned None and nothing else."""
+    message: str = ""
+    traceback: str = ""
+    exception_class: str = ""
+    bases: tuple[str, ...] = ()
+    exception: bytes = b""
+    log_path: str = ""
+    log_start: int = 0
+    log_end: int | None = None
+
+
+class Executor(Protocol):
+    """Runs attempts somewhere. No policy: what runs, how often and in what order, it is told.
+
+    All methods are called in the loop's thread. Each assignment that was started is reported
+    exactly once, also when it was stopped, its process died, or its time was over; never from
+    inside `start` itself.
+    """
+
+    def start(self, assignments: Sequence[Assignment]) -> None:
+        """Take these attempts, to be started in this order as places are free."""
+
+    def stop(self, assignment: Assignment) -> None:
+        """Make the attempt end soon; it is reported as stopped unless it completed first.
+        Idempotent; unknown assignments are left alone."""
+
+    def close(self) -> None:
+        """End everything at once and release it. Idempotent."""
+
+
+class RunFacts(NamedTuple):
+    """A run, as a reporter hears of it."""
+
+    id: str
+    name: str
+    project: str
+    executor: str
+    parent_name: str = ""
+    """Display name of the run that it is a step of; empty for one that was started by itself."""
+
+
+class StepEnd(NamedTuple):
+    """A step that has ended."""
+
+    run: RunFacts
+    id: str
+    name: str
+    component: str
+    status: Status
+    seconds: float | None
+    """Of its attempts; None where there was none."""
+    reused_from: str
+    """Display text of the run that it was taken from (`train 01j9zk7…`); empty where it ran."""
+    failure: Failure | None
+    attempt: int
+    attempts: int
+    """The most that it may have."""
+
+
+class RunEnd(NamedTuple):
+    """A run that has ended."""
+
+    run: RunFacts
+    status: Status
+    seconds: float
+    failure: Failure | None
+    steps: Mapping[Status, int]
+    """How many steps ended in each status."""
+    reused: int
+    """How many of the completed were reused."""
+    unfinished: Sequence[StepEnd]
+    """The steps that did not complete, in call order."""
+
+
+class Reporter(Protocol):
+    """Hears of runs and steps while they go on, in the loop's thread, after the record is durable.
+
+    Never raises; must be quick, for the loop waits for it.
+    """
+
+    def run_began(self, run: RunFacts) -> None: ...
+
+    def step_retried(self, step: StepEnd) -> None:
+        """An attempt failed (`failure` says how), and there will be another."""
+
+    def steps_ended(self, steps: Sequence[StepEnd]) -> None: ...
+
+    def run_ended(self, end: RunEnd) -> None: ...
+
+    def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
+        """The component's key does not see `what`. In the thread of the pipeline function."""

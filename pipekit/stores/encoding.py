@@ -1,0 +1,155 @@
+"""Records as rows of plain values, and back. Owns the texts inside columns; knows no SQL.
+
+Mappings, tuples and failures are compact JSON in ASCII, so that any string survives, lone
+surrogates too; an empty one is the empty text. Enumerations are their values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipekit.model.records import (
+    Artifact,
+    Attempt,
+    Event,
+    Failure,
+    FailureKind,
+    Kind,
+    Memo,
+    StoredValue,
+    Task,
+    TaskSpec,
+)
+from pipekit.model.status import Status, Transition
+
+Row = Sequence[Any]
+
+# Encoder and decoder are made once: `json.dumps` with separators makes a new one at each call.
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_decode = json.JSONDecoder().decode
+
+# Looking up is several times as fast as calling an enumeration.
+_STATUS = {item.value: item for item in Status}
+_KIND = {item.value: item for item in Kind}
+_FAILURE_KIND = {item.value: item for item in FailureKind}
+_TRANSITION = {item.value: item for item in Transition}
+
+
+def status_of(text: str) -> Status:
+    """The status that a column holds."""
+    return _STATUS[text]
+
+
+def encode_spec(spec: TaskSpec) -> str:
+    return _encode(
+        (spec.entry, spec.code, dict(spec.parameters), spec.outputs, dict(spec.settings))
+    )
+
+
+def encode_names(names: tuple[str, ...]) -> str:
+    return _encode(names) if names else ""
+
+
+def encode_inputs(inputs: Any) -> str:
+    return _encode(dict(inputs)) if inputs else ""
+
+
+def encode_failure(failure: Failure | None) -> str:
+    if failure is None:
+        return ""
+    return _encode(
+        (
+            failure.kind._value_,
+            failure.message,
+            failure.traceback,
+            failure.exception,
+            failure.step,
+            failure.chain,
+        )
+    )
+
+
+def decode_failure(text: str) -> Failure | None:
+    if not text:
+        return None
+    kind, message, traceback, exception, step, chain = _decode(text)
+    return Failure(_FAILURE_KIND[kind], message, traceback, exception, step, tuple(chain))
+
+
+def encode_value(value: StoredValue) -> str:
+    return _encode(
+        (
+            value.digest,
+            value.blob,
+            value.serializer,
+            value.type,
+            value.size_bytes,
+            value.preview,
+            value.inline,
+        )
+    )
+
+
+def encode_outputs(outputs: Sequence[tuple[str, str]]) -> str:
+    """The outputs of a memo, each as its name and its value, which is encoded already."""
+    return "[" + ",".join([f"[{_encode(name)},{value}]" for name, value in outputs]) + "]"
+
+
+def decode_task(row: Row) -> Task:
+    (
+        task_id, kind, name, project, created_at, type_, version, tags, parent, step_key, queue,
+        cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,
+        failure,
+    ) = row  # fmt: skip
+    entry, code, parameters, outputs, settings = _decode(spec)
+    return Task(
+        task_id,
+        _KIND[kind],
+        name,
+        project,
+        _STATUS[status],
+        created_at,
+        TaskSpec(entry, code, parameters, tuple(outputs), settings),
+        type_,
+        version,
+        tuple(_decode(tags)) if tags else (),
+        parent,
+        step_key,
+        queue,
+        cloned_from,
+        reused_from,
+        started_at,
+        ended_at,
+        stop_requested_at,
+        decode_failure(failure),
+        {key: tuple(item) for key, item in _decode(inputs).items()} if inputs else {},
+    )
+
+
+def decode_attempt(row: Row) -> Attempt:
+    (
+        task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,
+        ended_at, exit_, failure, log_path, log_start, log_end,
+    ) = row  # fmt: skip
+    return Attempt(
+        task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,
+        ended_at, exit_, decode_failure(failure), log_path, log_start, log_end,
+    )  # fmt: skip
+
+
+def decode_artifact(row: Row) -> Artifact:
+    task_id, attempt, name, created_at, value = row
+    return Artifact(task_id, attempt, name, created_at, StoredValue(*_decode(value)))
+
+
+def decode_memo(row: Row) -> Memo:
+    key, task_id, run, created_at, duration_seconds, outputs = row
+    values = tuple([(name, StoredValue(*value)) for name, value in _decode(outputs)])
+    return Memo(key, task_id, run, created_at, duration_seconds, values)
+
+
+def decode_event(row: Row) -> Event:
+    task_id, at, name, attempt, detail = row
+    return Event(task_id, at, _TRANSITION[name], attempt, detail)

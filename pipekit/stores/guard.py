@@ -1,0 +1,111 @@
+"""Which change lands, and what a move does to a task. Pure; every store asks here.
+
+A store reads where a task stands, under whatever keeps other writers out, asks `admits`, and writes
+what `advance` gives. The rules:
+
+1. `create` lands if the id is unknown. Everything else that is said of a task (guards, artifacts,
+   events) lands only if the task is known; a memo and contents alone belong to no task.
+2. `open` lands if no attempt is open, the number is the next one, and the status is not terminal.
+   A task that the same change creates may be terminal already if its attempt is closed there too:
+   a short step is recorded when it is over, in one piece.
+3. `close` lands while its number is the open attempt, whatever the status: a task that was stopped
+   from elsewhere must not keep its attempt open for ever.
+4. `move` lands while the status is among `expected`, and nothing else counts. So a terminal status
+   is left only by a move that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipekit.model.records import Change, Failure, Move, Task
+from pipekit.model.status import TERMINAL, Status
+
+
+@dataclass(slots=True)
+class Standing:
+    """The mutable part of a task, and of its attempts what the guards look at."""
+
+    status: Status
+    reused_from: str | None
+    started_at: float | None
+    ended_at: float | None
+    stop_requested_at: float | None
+    failure: Failure | None
+    number: int = 0
+    """Of the last attempt, 0 where there was none."""
+    is_open: bool = False
+    """Whether that attempt is open."""
+
+
+def standing_of(task: Task) -> Standing:
+    """Where a task that has no attempt yet stands."""
+    return Standing(
+        task.status,
+        task.reused_from,
+        task.started_at,
+        task.ended_at,
+        task.stop_requested_at,
+        task.failure,
+    )
+
+
+def admits(change: Change, standing: Standing | None) -> bool:
+    """Whether the whole change lands on a task that stands so (None: the id is unknown).
+
+    Raises:
+        ValueError: A record in the change belongs to another task than the change.
+    """
+    _check_owner(change)
+    created = change.create
+    if created is not None:
+        if standing is not None:
+            return False
+        status, number, is_open = created.status, 0, False
+    elif standing is None:
+        return not (change.open or change.close or change.move or change.artifacts or change.events)
+    else:
+        status, number, is_open = standing.status, standing.number, standing.is_open
+    attempt = change.open
+    if attempt is not None:
+        if is_open or attempt.number != number + 1 or (created is None and status in TERMINAL):
+            return False
+        number, is_open = attempt.number, attempt.ended_at is None
+    closing = change.close
+    if closing is not None:
+        if not is_open or closing.number != number:
+            return False
+        is_open = False
+    if is_open and created is not None and status in TERMINAL:
+        return False
+    return change.move is None or status in change.move.expected
+
+
+def advance(standing: Standing, move: Move) -> None:
+    """Make an admitted move.
+
+    The failure is always that of the last move. Leaving a terminal status also forgets how and when
+    the task ended, what it reused and the wish to stop it: those spoke of the outcome that is gone.
+    """
+    to = move.to
+    if to in TERMINAL:
+        standing.ended_at = move.at
+    elif standing.status in TERMINAL:
+        standing.ended_at = standing.stop_requested_at = standing.reused_from = None
+    if to is Status.RUNNING and standing.started_at is None:
+        standing.started_at = move.at
+    if move.reused_from is not None:
+        standing.reused_from = move.reused_from
+    standing.failure = move.failure
+    standing.status = to
+
+
+def _check_owner(change: Change) -> None:
+    owner = change.task_id
+    if (
+        (change.create is not None and change.create.id != owner)
+        or (change.open is not None and change.open.task_id != owner)
+        or any(artifact.task_id != owner for artifact in change.artifacts)
+        or any(event.task_id != owner for event in change.events)
+    ):
+        raise ValueError(f"A change of task {owner!r} holds records of another task.")

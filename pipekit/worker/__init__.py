@@ -1,0 +1,1 @@
+"""Runs one attempt: resolve inputs, call, store outputs, report. Decides nothing else."""

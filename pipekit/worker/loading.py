@@ -1,0 +1,114 @@
+"""Finds a component's function in this process: by importing its module, or from its pickle."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipekit.origin import MAIN, Origin, walk
+from pipekit.worker.message import ComponentSpec
+
+
+class ImportEnded(BaseException):
+    """A pipeline was called at the top level of a module that is being imported for its functions:
+    all that stands above the call is defined, and what follows must not run here."""
+
+
+importing_main = False
+"""True while this process imports the controller's script: pipeline calls then raise
+`ImportEnded`."""
+
+
+def load_function(spec: ComponentSpec, main_module: str) -> Callable[..., Any]:
+    """The plain function of a component.
+
+    Raises:
+        Exception: whatever importing the user's module raises.
+    """
+    if spec.origin is None:
+        return pickle.loads(spec.pickled)  # type: ignore[no-any-return]
+    module = import_module(spec.origin, is_main=spec.origin.module == main_module)
+    found = walk(module, spec.origin.qualname)
+    function = _plain(found)
+    if function is None:
+        raise ImportError(
+            f"module {spec.origin.module!r} ({spec.origin.path}) has no function "
+            f"{spec.origin.qualname!r} once it is imported"
+        )
+    return function
+
+
+def _plain(found: Any) -> Any:
+    """The function inside a component, below any decorators that keep it in `__wrapped__`."""
+    seen = found
+    for _ in range(64):
+        inner = getattr(seen, "function", None)
+        if inner is not None and callable(inner):
+            return inner
+        seen = getattr(seen, "__wrapped__", None)
+        if seen is None:
+            break
+    return found if callable(found) else None
+
+
+def import_module(origin: Origin, *, is_main: bool) -> ModuleType:
+    """Import by name where the name leads to the file, else from the file under that name.
+
+    The main module of the controller takes the place of `__main__` here too, so that what was
+    defined in a script is found by either name; its `__name__` is the stable one, which makes the
+    main guard false.
+    """
+    module = sys.modules.get(origin.module)
+    if module is None:
+        module = _import_main(origin) if is_main else _import(origin)
+    if is_main:
+        sys.modules[MAIN] = module
+    return module
+
+
+def _import_main(origin: Origin) -> ModuleType:
+    global importing_main
+    importing_main = True
+    try:
+        return _import(origin)
+    finally:
+        importing_main = False
+
+
+def _import(origin: Origin) -> ModuleType:
+    from importlib.util import find_spec, module_from_spec, spec_from_file_location
+
+    try:
+        spec = find_spec(origin.module)
+    except ModuleNotFoundError:
+        spec = None
+    path = origin.path
+    if path and (spec is None or not _leads_to(spec.origin, path)) and Path(path).exists():
+        spec = spec_from_file_location(origin.module, path)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(
+            f"No module named {origin.module!r} (looked in sys.path and at {path or 'no file'})",
+            name=origin.module,
+        )
+    if "." in origin.module:
+        __import__(origin.module.rpartition(".")[0])
+    module = module_from_spec(spec)
+    sys.modules[origin.module] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportEnded:
+        pass
+    except BaseException:
+        sys.modules.pop(origin.module, None)
+        raise
+    return module
+
+
+def _leads_to(candidate: str | None, path: str) -> bool:
+    if candidate is None:
+        return False
+    return Path(candidate).resolve() == Path(path).resolve()

@@ -1,0 +1,145 @@
+"""What a controller and a worker say to each other, and its framing on a stream.
+
+A frame is a length in four bytes, little-endian, and a pickle of that length. Both ends are one
+user's processes on one machine, joined by a socket pair that nobody else can open.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from typing import Any, NamedTuple
+
+from pipekit.model.records import Digest, FailureKind, StoredValue
+from pipekit.origin import Origin
+
+HEADER = struct.Struct("<I")
+MAX_FRAME_BYTES = (1 << 32) - 1
+
+
+class Setup(NamedTuple):
+    """First thing that a worker hears: the controller's surroundings, for code to find alike."""
+
+    sys_path: list[str]
+    argv: list[str]
+    main_module: str
+    """Stable name of the controller's main module; empty where it cannot be imported."""
+    main_path: str
+    python_path: str | None
+    """PYTHONPATH as the user has it."""
+    project_root: str
+    blob_folder: str
+    home: str
+    key: bytes
+    fsync: bool
+
+
+class ComponentSpec(NamedTuple):
+    """All that a worker needs to know of a component, sent once a worker."""
+
+    name: str
+    origin: Origin | None
+    pickled: bytes
+    """The function by value, where `origin` is None."""
+    outputs: tuple[str, ...]
+    whole: bool
+    """The one output is the return value as it is, not its first element."""
+    code: Digest
+    """The controller's code fingerprint; empty where it is not compared."""
+
+
+class Call(NamedTuple):
+    """One attempt to run."""
+
+    token: int
+    component: int
+    label: str
+    """How errors speak of it: `'fit' (01j9zk7…)`."""
+    arguments: bytes
+    """A pickle of (args, kwargs); persistent id `i` in it stands for `inputs[i]`."""
+    inputs: tuple[tuple[StoredValue, bytes | None, str], ...]
+    """Stored values: each with its bytes where they are inline, and what to call it."""
+
+
+class Introduce(NamedTuple):
+    """Gives a component its number."""
+
+    component: int
+    spec: ComponentSpec
+
+
+class Ready(NamedTuple):
+    """The worker has set itself up."""
+
+    pid: int
+
+
+class Output(NamedTuple):
+    name: str
+    value: StoredValue
+    content: bytes | None
+    """Bytes of an inline value."""
+
+
+class Done(NamedTuple):
+    """An attempt returned, and its outputs are stored."""
+
+    token: int
+    duration_seconds: float
+    log_start: int
+    log_end: int
+    outputs: tuple[Output, ...]
+    none: bool
+    """Whether the function returned None, and nothing else."""
+
+
+class Broke(NamedTuple):
+    """An attempt did not return, or its outputs could not be stored."""
+
+    token: int
+    duration_seconds: float
+    log_start: int
+    log_end: int
+    kind: FailureKind
+    message: str
+    traceback: str
+    exception_class: str
+    bases: tuple[str, ...]
+    """Qualified names of the exception's class and those that it inherits from."""
+    exception: bytes
+    """The exception itself, pickled, where it can be."""
+
+
+Report = Done | Broke
+
+
+def pack(message: Any) -> bytes:
+    """The frame of a message."""
+    body = pickle.dumps(message, 5)
+    return HEADER.pack(len(body)) + body
+
+
+class Unpacker:
+    """Cuts a stream of bytes into messages."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Any]:
+        """The messages that are whole once `data` has come."""
+        buffer = self._buffer
+        buffer += data
+        messages = []
+        at, end = 0, len(buffer)
+        view = memoryview(buffer)
+        while end - at >= 4:
+            (length,) = HEADER.unpack_from(buffer, at)
+            if end - at - 4 < length:
+                break
+            messages.append(pickle.loads(view[at + 4 : at + 4 + length]))
+            at += 4 + length
+        view.release()
+        del buffer[:at]
+        return messages

@@ -1,0 +1,121 @@
+"""The worker process: reads calls from its controller, runs them in order, answers each at once.
+
+Its console goes to a file that it was started with; a call's part of it is told by offsets. When
+the controller is gone, so is the worker, with its process group.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from pipekit.artifacts.blob import LocalBlobStore
+from pipekit.artifacts.files import FileDigests
+from pipekit.artifacts.store import ArtifactStore
+from pipekit.capture.fingerprint import Fingerprinter
+from pipekit.model.hashing import Hasher
+from pipekit.worker.board import Board
+from pipekit.worker.message import Call, Introduce, Ready, Report, Setup, Unpacker, pack
+from pipekit.worker.runner import Runner
+
+SOCKET_FD = 3
+BOARD_FD = 4
+CONSOLE_FD = 1
+_READ_BYTES = 1 << 18
+
+
+def main() -> None:
+    """Serve the controller at the other end of descriptor 3 until it closes it."""
+    for fd in (SOCKET_FD, BOARD_FD):
+        os.set_inheritable(fd, False)
+    connection = socket.socket(fileno=SOCKET_FD)
+    board = Board(BOARD_FD)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_end_with_controller, daemon=True).start()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        _serve(connection, board)
+    except (ConnectionError, KeyboardInterrupt):
+        pass
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # threads and exit hooks that user code left behind must not keep it
+
+
+def _end_with_controller() -> None:
+    """Wait, off the interpreter's lock, until the controller's end of the socket is closed."""
+    poll = select.poll()
+    poll.register(SOCKET_FD, select.POLLHUP | getattr(select, "POLLRDHUP", 0))
+    poll.poll()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _serve(connection: socket.socket, board: Board) -> None:
+    unpacker = Unpacker()
+    waiting: deque[Any] = deque()
+    runner: Runner | None = None
+    while True:
+        while not waiting:
+            data = connection.recv(_READ_BYTES)
+            if not data:
+                return
+            for batch in unpacker.feed(data):
+                waiting.extend(batch)
+        message = waiting.popleft()
+        if type(message) is Call:
+            assert runner is not None  # the controller's first message is the setup
+            if board.begin(message.token, monotonic()):
+                connection.sendall(pack(_run(runner, message)))
+        elif type(message) is Introduce:
+            assert runner is not None
+            runner.introduce(message.component, message.spec)
+        else:
+            runner = _set_up(message)
+            connection.sendall(pack(Ready(os.getpid())))
+
+
+def _run(runner: Runner, call: Call) -> Report:
+    start = os.lseek(CONSOLE_FD, 0, os.SEEK_END)
+    report = runner.run(call)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # user code closed a stream: what it wrote is in the file or gone
+    return report._replace(log_start=start, log_end=_console_end(start))
+
+
+def _console_end(start: int) -> int:
+    try:
+        return os.lseek(CONSOLE_FD, 0, os.SEEK_END)
+    except OSError:
+        return start
+
+
+def _set_up(setup: Setup) -> Runner:
+    sys.path[:] = setup.sys_path
+    sys.argv[:] = setup.argv
+    if setup.python_path is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = setup.python_path
+    fingerprinter = Fingerprinter(root=Path(setup.project_root))
+    hasher = Hasher(
+        code_of=fingerprinter.code_of,
+        digest_path=FileDigests(Path(setup.home) / "cache").digest,
+    )
+    artifacts = ArtifactStore(
+        LocalBlobStore(Path(setup.blob_folder), fsync=setup.fsync),
+        hasher=hasher,
+        key=lambda: setup.key,
+    )
+    return Runner(artifacts, fingerprinter, main_module=setup.main_module)

@@ -1,0 +1,227 @@
+"""Runs one attempt in this process: import, check the code, load inputs, call, store outputs.
+
+Knows nothing of processes and sockets: the worker process and the inline executor both use it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import types
+from collections.abc import Callable
+from io import BytesIO
+from time import perf_counter
+from typing import Any
+
+from pipekit.artifacts.store import ArtifactStore
+from pipekit.capture.fingerprint import Fingerprinter
+from pipekit.errors import ArtifactError, OutputMismatch, PipekitError
+from pipekit.model.records import FailureKind, StoredValue
+from pipekit.worker.loading import load_function
+from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Output, Report
+
+Function = Callable[..., Any]
+
+
+class Runner:
+    """Runs attempts one after the other. A component is loaded and checked at its first call."""
+
+    def __init__(
+        self, artifacts: ArtifactStore, fingerprinter: Fingerprinter, *, main_module: str = ""
+    ) -> None:
+        self._artifacts = artifacts
+        self._fingerprinter = fingerprinter
+        self._main_module = main_module
+        self._specs: dict[int, ComponentSpec] = {}
+        self._functions: dict[int, Function] = {}
+
+    def introduce(self, number: int, spec: ComponentSpec, function: Function | None = None) -> None:
+        """Make a component known; `function` where it is at hand, so that nothing is imported."""
+        self._specs[number] = spec
+        if function is not None:
+            self._functions[number] = function
+
+    def run(self, call: Call) -> Report:
+        """Run one attempt. Never raises: whatever user code does comes back as a report."""
+        started = perf_counter()
+        spec = self._specs[call.component]
+        function = self._functions.get(call.component)
+        if function is None:
+            try:
+                function = self._load(call.component, spec)
+            except _OtherCode as other:
+                return _broke(call, started, FailureKind.CODE_CHANGED, other, other.fingerprint)
+            except BaseException as error:  # noqa: BLE001 - user code: the module's top level
+                return _broke(call, started, FailureKind.IMPORT, error)
+        try:
+            args, kwargs = self._arguments(call)
+        except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
+            return _broke(call, started, FailureKind.INPUTS, error)
+        try:
+            value = function(*args, **kwargs)
+            if type(value) is types.CoroutineType:
+                value = _run_coroutine(value)
+            elif type(value) is types.GeneratorType:
+                value = list(value)
+        except BaseException as error:  # noqa: BLE001 - user code
+            return _broke(call, started, _kind_of(error), error)
+        del args, kwargs  # large inputs are let go before outputs are stored
+        try:
+            outputs = self._store(spec, value)
+        except (ArtifactError, PipekitError) as error:
+            return _broke(call, started, FailureKind.OUTPUTS, error)
+        except BaseException as error:  # noqa: BLE001 - user code: what pickling calls
+            return _broke(call, started, _kind_of(error), error)
+        return Done(call.token, perf_counter() - started, 0, 0, outputs, value is None)
+
+    def _load(self, number: int, spec: ComponentSpec) -> Function:
+        function = load_function(spec, self._main_module)
+        if spec.code:
+            mine = self._fingerprinter.fingerprint(function)
+            if mine.digest != spec.code:
+                raise _OtherCode(pickle.dumps(mine, 5))
+        self._functions[number] = function
+        return function
+
+    def _arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return load_arguments(call.arguments, call.inputs, self._artifacts)
+
+    def _store(self, spec: ComponentSpec, value: Any) -> tuple[Output, ...]:
+        names = spec.outputs
+        if spec.whole:
+            return (self._store_one(spec, names[0], value),)
+        values = _split(spec, value)
+        return tuple(
+            self._store_one(spec, name, one) for name, one in zip(names, values, strict=True)
+        )
+
+    def _store_one(self, spec: ComponentSpec, name: str, value: Any) -> Output:
+        stored, content = self._artifacts.put(
+            value, where=f"Output {name!r} of component {spec.name!r}"
+        )
+        return Output(name, stored, content)
+
+
+class _OtherCode(Exception):
+    def __init__(self, fingerprint: bytes) -> None:
+        super().__init__("the worker's code is not the controller's")
+        self.fingerprint = fingerprint
+
+
+Inputs = tuple[tuple[StoredValue, bytes | None, str], ...]
+
+
+def load_arguments(
+    arguments: bytes, inputs: Inputs, artifacts: ArtifactStore
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """(args, kwargs) of a call, each input loaded once and afresh.
+
+    Raises:
+        Exception: an input cannot be loaded, or what unpickling the user's classes raises.
+    """
+    if not inputs:
+        return pickle.loads(arguments)  # type: ignore[no-any-return]
+    return _Arguments(arguments, inputs, artifacts).load()  # type: ignore[no-any-return]
+
+
+class _Arguments(pickle.Unpickler):
+    def __init__(self, arguments: bytes, inputs: Inputs, artifacts: ArtifactStore) -> None:
+        super().__init__(BytesIO(arguments))
+        self._inputs = inputs
+        self._artifacts = artifacts
+        self._loaded: dict[int, Any] = {}
+
+    def persistent_load(self, index: int) -> Any:
+        if index not in self._loaded:
+            stored, content, what = self._inputs[index]
+            self._loaded[index] = self._artifacts.get(stored, content, what=what)
+        return self._loaded[index]
+
+
+def _split(spec: ComponentSpec, value: Any) -> tuple[Any, ...]:
+    """One value for each name: of a tuple or list by position, of a dict by name."""
+    names = spec.outputs
+    if isinstance(value, dict):
+        if set(value) == set(names):
+            return tuple(value[name] for name in names)
+        got = f"a dict with the keys {', '.join(map(repr, value)) or 'none'}"
+        raise OutputMismatch(component=spec.name, outputs=names, got=got)
+    if not isinstance(value, tuple | list):
+        raise OutputMismatch(
+            component=spec.name, outputs=names, got=f"one {type(value).__qualname__}"
+        )
+    if len(value) != len(names):
+        raise OutputMismatch(component=spec.name, outputs=names, got=str(len(value)))
+    return tuple(value)
+
+
+def _run_coroutine(coroutine: Any) -> Any:
+    import asyncio  # 36 ms, for components that are `async def` only
+
+    return asyncio.run(coroutine)
+
+
+def _kind_of(error: BaseException) -> FailureKind:
+    if isinstance(error, SystemExit):
+        return FailureKind.EXITED
+    if isinstance(error, KeyboardInterrupt):
+        return FailureKind.STOPPED
+    return FailureKind.ERROR
+
+
+def _broke(
+    call: Call, started: float, kind: FailureKind, error: BaseException, attachment: bytes = b""
+) -> Broke:
+    cls = type(error)
+    return Broke(
+        call.token,
+        perf_counter() - started,
+        0,
+        0,
+        kind,
+        _sentence(error),
+        user_traceback(error),
+        _class_name(cls),
+        tuple(_class_name(base) for base in cls.__mro__),
+        attachment or _pickled(error),
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the step called sys.exit({error.code!r})"
+    if isinstance(error, PipekitError):
+        return str(error)
+    text = str(error)
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def _class_name(cls: type) -> str:
+    name = cls.__qualname__
+    return name if cls.__module__ == "builtins" else f"{cls.__module__}.{name}"
+
+
+def _pickled(error: BaseException) -> bytes:
+    try:
+        return pickle.dumps(error, 5)
+    except Exception:  # noqa: BLE001 - user code: a class of theirs; its text travels anyway
+        return b""
+
+
+_OWN = __file__.rpartition("worker")[0]
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback as Python prints it, from the first frame that is not pipekit's."""
+    import traceback
+
+    trace = error.__traceback__
+    while trace is not None and _is_plumbing(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _is_plumbing(file: str) -> bool:
+    return file.startswith((_OWN, "<frozen importlib")) or "/asyncio/" in file

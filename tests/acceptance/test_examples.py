@@ -1,0 +1,85 @@
+"""Every example runs, and its second run computes nothing that it may reuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+NEVER_CACHED = {"process_id"}
+"""Names of steps whose component says `cache=False`."""
+
+
+class Workspace:
+    """A home of its own, and commands that use it."""
+
+    def __init__(self, home: Path) -> None:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("PIPEKIT_")}
+        self._environment = {**kept, "PIPEKIT_HOME": str(home)}
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stderr}"
+        return done.stdout
+
+    def pipekit(self, *arguments: str) -> Any:
+        """What a command of pipekit prints with `--json`."""
+        program = str(Path(sys.executable).with_name("pipekit"))
+        return json.loads(self.run(program, *arguments, "--json"))
+
+    def computed_steps(self, run_id: str) -> set[str]:
+        """Names of the steps of a run that were not reused."""
+        steps = self.pipekit("show", run_id)["steps"]
+        assert all(step["status"] == "completed" for step in steps)
+        return {step["name"] for step in steps if not step["reused"]}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_twice_and_the_second_run_reuses_every_step_it_may(
+    example: Path, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "home")
+    workspace.run(sys.executable, str(example))
+    first = workspace.pipekit("ls")
+    assert first
+    assert any(workspace.computed_steps(task["id"]) - NEVER_CACHED for task in first)
+    workspace.run(sys.executable, str(example))
+    known = {task["id"] for task in first}
+    second = [task for task in workspace.pipekit("ls") if task["id"] not in known]
+    assert len(second) == len(first)
+    for task in second:
+        assert workspace.computed_steps(task["id"]) <= NEVER_CACHED
+
+
+def test_the_command_line_makes_options_of_an_example_s_parameters(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    target = f"{ROOT / 'examples' / '01_decorate.py'}:describe"
+    run = workspace.pipekit("run", target, "--column", "sepal_width")
+    assert run["status"] == "completed"
+    assert run["parameters"]["column"] == "sepal_width"
+
+
+def test_a_higher_target_reuses_the_rounds_that_are_known(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    target = f"{ROOT / 'examples' / '02_branch_and_loop.py'}:train"
+    first = workspace.pipekit("run", target, "--target", "0.95")
+    second = workspace.pipekit("run", target, "--target", "0.98")
+    steps = workspace.pipekit("show", second["id"])["steps"]
+    reused = [step["name"] for step in steps if step["reused"]]
+    assert len(reused) == len(workspace.pipekit("show", first["id"])["steps"])
+    assert len(steps) > len(reused)

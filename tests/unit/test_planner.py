@@ -1,0 +1,202 @@
+"""The planner's rules, each as one event and the commands that follow."""
+
+from __future__ import annotations
+
+from pipekit.model import planner as p
+from pipekit.model.records import Failure, FailureKind
+from pipekit.model.status import Status
+
+BROKEN = Failure(FailureKind.ERROR, "ValueError: no")
+HALTED = Failure(FailureKind.STOPPED, "stopped")
+
+
+def started(planner: p.Planner, step: int, *needs: int, **options: object) -> list[p.Command]:
+    """Call a step that has no remembered outcome; everything commanded until it is started."""
+    commands = planner.handle(p.StepCalled(step, needs, **options))  # type: ignore[arg-type]
+    if commands == [p.LookUp(step)]:
+        commands += planner.handle(p.KeyLooked(step, f"key-{step}", False))
+    return commands
+
+
+def test_a_step_without_needs_is_looked_up_at_once() -> None:
+    assert p.Planner().handle(p.StepCalled(0)) == [p.LookUp(0)]
+
+
+def test_a_step_with_cache_off_is_started_without_a_look() -> None:
+    assert p.Planner().handle(p.StepCalled(0, keyed=False)) == [p.Start(0, 1)]
+
+
+def test_a_remembered_outcome_is_reused() -> None:
+    planner = p.Planner()
+    planner.handle(p.StepCalled(0))
+    assert planner.handle(p.KeyLooked(0, "k", True)) == [p.Reuse(0)]
+
+
+def test_a_step_waits_for_all_that_it_needs() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    started(planner, 1)
+    assert planner.handle(p.StepCalled(2, (0, 1))) == []
+    assert planner.handle(p.AttemptCompleted(0, 1)) == [p.Complete(0, 1)]
+    assert planner.handle(p.AttemptCompleted(1, 1)) == [p.Complete(1, 1), p.LookUp(2)]
+
+
+def test_equal_steps_under_way_are_one_computation() -> None:
+    planner = p.Planner()
+    for step in (0, 1):
+        planner.handle(p.StepCalled(step))
+    assert planner.handle(p.KeyLooked(0, "same", False)) == [p.Start(0, 1)]
+    assert planner.handle(p.KeyLooked(1, "same", False)) == []
+    assert planner.handle(p.AttemptCompleted(0, 1)) == [p.Complete(0, 1), p.Share(1, 0)]
+
+
+def test_an_equal_step_called_later_takes_the_outcome() -> None:
+    planner = p.Planner()
+    planner.handle(p.StepCalled(0))
+    planner.handle(p.KeyLooked(0, "same", False))
+    planner.handle(p.AttemptCompleted(0, 1))
+    planner.handle(p.StepCalled(1))
+    assert planner.handle(p.KeyLooked(1, "same", False)) == [p.Share(1, 0)]
+
+
+def test_an_outcome_that_is_not_shareable_is_computed_by_each() -> None:
+    planner = p.Planner()
+    for step in (0, 1):
+        planner.handle(p.StepCalled(step))
+        planner.handle(p.KeyLooked(step, "same", False))
+    assert planner.handle(p.AttemptCompleted(0, 1, False)) == [p.Complete(0, 1), p.Start(1, 1)]
+
+
+def test_a_step_called_after_one_that_is_not_shareable_runs_itself() -> None:
+    planner = p.Planner()
+    planner.handle(p.StepCalled(0))
+    planner.handle(p.KeyLooked(0, "same", False))
+    planner.handle(p.AttemptCompleted(0, 1, False))
+    planner.handle(p.StepCalled(1))
+    assert planner.handle(p.KeyLooked(1, "same", False)) == [p.Start(1, 1)]
+
+
+def test_a_failed_attempt_is_retried_while_the_budget_lasts() -> None:
+    planner = p.Planner()
+    started(planner, 0, retries=1)
+    assert planner.handle(p.AttemptFailed(0, 1, BROKEN)) == [p.Retry(0, 1, BROKEN)]
+    assert planner.handle(p.RetryDue(0)) == [p.Start(0, 2)]
+    assert planner.handle(p.AttemptFailed(0, 2, BROKEN)) == [p.Fail(0, 2, BROKEN)]
+
+
+def test_what_no_retry_helps_is_not_retried() -> None:
+    planner = p.Planner()
+    started(planner, 0, retries=5)
+    assert planner.handle(p.AttemptFailed(0, 1, BROKEN, False)) == [p.Fail(0, 1, BROKEN)]
+
+
+def test_what_depends_on_a_failed_step_is_skipped_with_the_chain_to_it() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.StepCalled(1, (0,)))
+    planner.handle(p.StepCalled(2, (1,)))
+    assert planner.handle(p.AttemptFailed(0, 1, BROKEN)) == [
+        p.Fail(0, 1, BROKEN),
+        p.Skip(1, (1, 0)),
+        p.Skip(2, (2, 1, 0)),
+    ]
+
+
+def test_a_step_called_after_its_need_failed_is_skipped_at_once() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.AttemptFailed(0, 1, BROKEN))
+    assert planner.handle(p.StepCalled(1, (0,))) == [p.Skip(1, (1, 0))]
+
+
+def test_the_report_of_an_earlier_attempt_changes_nothing() -> None:
+    planner = p.Planner()
+    started(planner, 0, retries=1)
+    planner.handle(p.AttemptFailed(0, 1, BROKEN))
+    planner.handle(p.RetryDue(0))
+    assert planner.handle(p.AttemptCompleted(0, 1)) == []
+
+
+def test_the_run_is_over_when_function_and_steps_are() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    assert planner.handle(p.PipelineReturned()) == []
+    assert planner.handle(p.AttemptCompleted(0, 1)) == [
+        p.Complete(0, 1),
+        p.Finish(Status.COMPLETED, None, ()),
+    ]
+
+
+def test_a_failure_that_nobody_handled_fails_the_run_at_its_end() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.AttemptFailed(0, 1, BROKEN))
+    assert planner.handle(p.PipelineReturned()) == [p.Finish(Status.FAILED, None, (0,))]
+
+
+def test_a_handled_failure_does_not_fail_the_run() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.AttemptFailed(0, 1, BROKEN))
+    planner.handle(p.FailureHandled(0))
+    assert planner.handle(p.PipelineReturned()) == [p.Finish(Status.COMPLETED, None, ())]
+
+
+def test_handling_a_skipped_step_handles_its_root_cause() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.StepCalled(1, (0,)))
+    planner.handle(p.AttemptFailed(0, 1, BROKEN))
+    planner.handle(p.FailureHandled(1))
+    assert planner.handle(p.PipelineReturned()) == [p.Finish(Status.COMPLETED, None, ())]
+
+
+def test_an_exception_that_leaves_the_function_stops_the_rest() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.StepCalled(1, (0,)))
+    assert planner.handle(p.PipelineRaised(BROKEN)) == [p.Halt(0, 1), p.Stop(1, 0)]
+    assert planner.handle(p.AttemptFailed(0, 1, HALTED)) == [
+        p.Stop(0, 1),
+        p.Finish(Status.FAILED, BROKEN, ()),
+    ]
+
+
+def test_with_continue_the_rest_goes_on_after_an_exception() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    assert planner.handle(p.PipelineRaised(BROKEN, stop_rest=False)) == []
+    assert planner.handle(p.AttemptCompleted(0, 1)) == [
+        p.Complete(0, 1),
+        p.Finish(Status.FAILED, BROKEN, ()),
+    ]
+
+
+def test_a_step_that_completes_although_it_was_to_stop_has_completed() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    planner.handle(p.StopAsked())
+    assert planner.handle(p.AttemptCompleted(0, 1)) == [p.Complete(0, 1)]
+
+
+def test_a_step_called_after_the_stop_is_stopped() -> None:
+    planner = p.Planner()
+    planner.handle(p.StopAsked())
+    assert planner.handle(p.StepCalled(0)) == [p.Stop(0, 0)]
+
+
+def test_a_chain_of_many_steps_ends_without_deep_recursion() -> None:
+    planner = p.Planner()
+    started(planner, 0)
+    for step in range(1, 20_000):
+        planner.handle(p.StepCalled(step, (step - 1,)))
+    # Chains of causes are as long as the chain of steps: only the first and last are looked at.
+    commands = planner.handle(p.StopAsked())
+    assert commands[0] == p.Halt(0, 1)
+    assert len(commands) == 20_000
+
+
+def test_a_step_that_is_refused_fails_without_an_attempt() -> None:
+    planner = p.Planner()
+    planner.handle(p.StepCalled(0))
+    assert planner.handle(p.StepRefused(0, BROKEN)) == [p.Fail(0, 0, BROKEN)]
