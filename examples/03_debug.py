@@ -35,6 +35,6 @@ def inspect(path: Path = Path(__file__)) -> tuple[str, int]:
 if __name__ == "__main__":
     line, worker = inspect()
     print("in a worker process:", worker != os.getpid())
-    same_line, here = inspect.debug().value
+    same_line, here = inspect.debug()
     print("with .debug():", "in this process" if here == os.getpid() else "elsewhere")
     print("the same result:", line == same_line)

@@ -53,7 +53,7 @@ def score(model: ClassifierMixin, X: np.ndarray, y: np.ndarray) -> float:
     return float(model.score(X, y))
 
 
-@component
+@component(outputs="figure")
 def draw(model: ClassifierMixin, X: np.ndarray, y: np.ndarray) -> Figure:
     """Which digits the model takes for which."""
     figure = Figure(figsize=(6, 6), layout="constrained")
@@ -86,4 +86,4 @@ if __name__ == "__main__":
     reused = sum(step.reused for step in run.steps)
     print(f"accuracy {run.value:.4f}")
     print(f"{reused} of {len(run.steps)} steps reused, {run.duration_seconds:.2f} s")
-    print(f"the figure: pipekit get {run['draw'].id} value")
+    print(f"the figure: pipekit get {run['draw'].id} figure")

@@ -192,7 +192,7 @@ class Assignment:
     mailbox: Any = None
     """Where the thread that called the component waits, if it is to run the attempt itself."""
     started_at: float = 0.0
-    """Wall time, set by the executor when the attempt begins."""
+    """Wall time; set by the executor when the attempt begins, 0 as long as it waits for a place."""
     host: str = ""
     pid: int = 0
     pid_started_at: float = 0.0

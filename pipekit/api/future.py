@@ -23,7 +23,8 @@ What no object can fake; write `get(x)` there:
 - `x` in a set or as a key of a dict stays a future (equal to its value, with the same hash);
 - weak references: a future takes none;
 - the text, not the type, of an error where a plain value stands on the left of a comparison
-  (`3 < x`), or where `x` is unpacked; `math.sqrt(x)` of a str reads the number.
+  (`3 < x`), where `x` is unpacked, called or asked for its `next`; `math.sqrt(x)` of a str reads
+  the number.
 
 Special methods of a value that exist on the instance alone, and `sys.getsizeof`, are not asked.
 """
@@ -100,8 +101,8 @@ class _Handle(Generic[T_co], metaclass=FutureType):
             if _is_probe(name) and not _is_ready(self):
                 raise AttributeError(f"{self!r} has no {name} yet")
             value = value_of(self)
-            if name in _BY_MEMORY and _is_numpy(value):
-                raise AttributeError(f"{self!r} gives its array through __array__ alone")
+            if name in _MISLEADING and _misleads(name, value):
+                raise AttributeError(f"{self!r} hides {name}: it would be misread")
             return getattr(value, name)
         return getattr(value_of(self), name)
 
@@ -178,9 +179,11 @@ class Future(_Handle[T_co]):
         value = value_of(self)
         if callable(value):
             return value(*args, **kwargs)
-        error = TypeError(f"'{type(value).__name__}' object is not callable")
-        error.add_note(f"Who asks callable() of {self!r} before its first use is told yes: get(x).")
-        raise error
+        try:
+            return value(*args, **kwargs)
+        except TypeError as error:
+            error.add_note(f"callable() said yes of {self!r}, not used until then: pass get(x).")
+            raise
 
     def __next__(self) -> Any:
         return next(value_of(self))
@@ -208,8 +211,8 @@ _set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 _OWN = frozenset({"__array__", "__deepcopy__", "__reduce_ex__"})
 """Asked of the instance by numpy, `copy` and `pickle`, yet not to be the value's."""
 
-_BY_MEMORY = frozenset({"__array_interface__", "__array_struct__"})
-"""Ways of numpy to an array's memory that it tries first, and that lose a mask or a time's unit."""
+_MISLEADING = frozenset({"__array_interface__", "__array_struct__", "__iter__"})
+"""Found by who cannot see what the value is, and then taken for more than it says."""
 
 
 def source_of(future: Any) -> Source:
@@ -266,7 +269,11 @@ def _is_probe(name: str) -> bool:
     return name.startswith("_ipython_") or (name.startswith("_repr_") and name.endswith("_"))
 
 
-def _is_numpy(value: Any) -> bool:
+def _misleads(name: str, value: Any) -> bool:
+    if name == "__iter__":
+        # pandas knows text by its exact class, and takes what else has this for a list of labels.
+        return isinstance(value, (str, bytes))
+    # numpy prefers these to `__array__`, and loses a mask or the unit of a time.
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
 
@@ -339,14 +346,27 @@ _ONE_SIDED: dict[str, Callable[[Any, Any], Any]] = {
     "__subclasscheck__": lambda value, other: issubclass(other, value),
 }
 
-_PROTOCOLS: dict[str, str] = {
-    "__aenter__": "'{}' object does not support the asynchronous context manager protocol",
-    "__aexit__": "'{}' object does not support the asynchronous context manager protocol",
-    "__await__": "object {} can't be used in 'await' expression",
-    "__enter__": "'{}' object does not support the context manager protocol",
-    "__exit__": "'{}' object does not support the context manager protocol",
+
+def _with(value: Any) -> None:
+    with value:
+        pass
+
+
+async def _async_with(value: Any) -> None:
+    async with value:
+        pass
+
+
+async def _await(value: Any) -> None:
+    await value
+
+
+_PROTOCOLS: dict[tuple[str, ...], Callable[[Any], Any]] = {
+    ("__enter__", "__exit__"): _with,
+    ("__aenter__", "__aexit__"): lambda value: _async_with(value).send(None),
+    ("__await__",): lambda value: _await(value).send(None),
 }
-"""Those without a function to call, and what the interpreter says of a type that has not got it."""
+"""Those that only a statement calls. Done to a value that has not got them, it raises its error."""
 
 
 def _by_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -389,13 +409,15 @@ def _by_assignment(name: str, assignment: Callable[[Any, Any], Any]) -> Callable
     return method
 
 
-def _by_protocol(name: str, refusal: str) -> Callable[..., Any]:
+def _by_protocol(
+    name: str, names: tuple[str, ...], statement: Callable[[Any], Any]
+) -> Callable[..., Any]:
     def method(self: Any, *args: Any) -> Any:
         value = value_of(self)
-        special = getattr(type(value), name, None)
-        if special is None:
-            raise TypeError(refusal.format(type(value).__name__))
-        return special(value, *args)
+        kind = type(value)
+        if not all(hasattr(kind, needed) for needed in names):
+            statement(value)
+        return getattr(kind, name)(value, *args)
 
     return method
 
@@ -411,8 +433,9 @@ def _fill() -> None:
         methods[f"__r{name}__"] = _by_reflected(name, operation, assignment)
         if assignment is not operation:
             methods[f"__i{name}__"] = _by_assignment(name, assignment)
-    for name, refusal in _PROTOCOLS.items():
-        methods[name] = _by_protocol(name, refusal)
+    for names, statement in _PROTOCOLS.items():
+        for name in names:
+            methods[name] = _by_protocol(name, names, statement)
     for name, method in methods.items():
         method.__name__ = method.__qualname__ = name
         if name not in _Handle.__dict__:

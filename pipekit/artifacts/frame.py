@@ -54,9 +54,8 @@ class PolarsSerializer:
     def load(self, source: bytes | Path) -> Any:
         import polars
 
-        if isinstance(source, bytes):
-            return polars.read_ipc(BytesIO(source), memory_map=False)
-        return polars.read_ipc(source, memory_map=True)
+        # The lazy reader maps files in every version; `read_ipc` has changed its mind about it.
+        return polars.scan_ipc(BytesIO(source) if isinstance(source, bytes) else source).collect()
 
     def preview(self, value: Any) -> str:
         return describe_frame(value)

@@ -39,18 +39,16 @@ def read_key(home: Path) -> bytes:
 def _own_key(home: Path) -> bytes:
     path = home / "key"
     try:
-        return _checked(path.read_text(), str(path))
-    except FileNotFoundError:
-        pass
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make(path)
-        return _checked(path.read_text(), str(path))
+        if not path.exists():
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(path)
+        text = path.read_bytes().decode(errors="replace")
     except OSError as error:
         raise SettingsError(
-            f"The key {str(path)!r} cannot be made: {error.strerror}.",
+            f"The key {str(path)!r} cannot be made or read: {error.strerror}.",
             hint="set PIPEKIT_HOME to a folder that can be written.",
         ) from error
+    return _checked(text, str(path))
 
 
 def _make(path: Path) -> None:

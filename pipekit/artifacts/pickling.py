@@ -77,7 +77,7 @@ def write_pickle(value: object, sink: Sink, position: int, paths: PathSerializer
 
 
 def read_pickle(source: bytes | Path, paths: PathSerializer) -> object:
-    """The value that `write_pickle` wrote, behind whatever comes first; its signature was checked."""
+    """The value that `write_pickle` wrote. The caller has checked the signature."""
     view = writable(source)
     end = len(view) - SIGNATURE_BYTES - _TRAILER.size
     start, length, count, magic = _TRAILER.unpack_from(view, end)
@@ -138,6 +138,8 @@ class _Parts:
 
 
 def reduce_named(obj: Any) -> Any:
+    """For a pickler's `reducer_override`: how a class or function is written where its plain name
+    would not lead to it in another process; `NotImplemented` where it would, or no name does."""
     module_name, qualname = obj.__module__, obj.__qualname__
     module = sys.modules.get(module_name) if isinstance(module_name, str) else None
     if module is None:

@@ -173,8 +173,7 @@ class ArtifactStore:
         except PipekitError:
             raise
         except Exception as error:  # serializers run user code: `__setstate__`, imports
-            if getattr(serializer, "maps", False):
-                raise BlobCorrupt(digest=stored.blob, what=what, reason=_reason(error)) from error
+            self.verify(stored, content, what=what)
             of = f" of {what}" if what else ""
             raise ArtifactError(
                 f"The value{of}, a {stored.type}, cannot be loaded: {_reason(error)}.",

@@ -56,7 +56,8 @@ _CACHE_UNITS = _cache_units()
 
 
 def decode(code: CodeType) -> list[Instruction]:
-    """The instructions with their arguments resolved, without caches and extended arguments.
+    """The instructions with their arguments resolved, without caches and extended arguments,
+    and without those that make annotations of functions.
 
     An operation that works on two locals at once becomes the two that it stands for.
     """
@@ -99,7 +100,7 @@ def decode(code: CodeType) -> list[Instruction]:
             out.append((at, name, offset + 2 * (1 + _CACHE_UNITS[number] + step)))
         else:
             out.append((at, name, argument))
-    return out
+    return _strip(out)
 
 
 _PAIRS: dict[str, tuple[str, str] | None] = {}
@@ -161,27 +162,24 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
         f"{code.co_kwonlyargcount} {' '.join(code.co_varnames[:parameters])}"
     )
     cells = frozenset(code.co_cellvars) | frozenset(code.co_freevars)
-    dropped = _unnecessary(decoded)
     kept: list[Instruction] = []
     starts: dict[int, int] = {}  # offset -> place of the first kept instruction at or after it
-    for place, instruction in enumerate(decoded):
+    for instruction in decoded:
         starts.setdefault(instruction[0], len(kept))
         name = instruction[1]
-        if name in _SILENT or place in dropped:
+        if name in _SILENT:
             continue
         if name == "LOAD_FAST" and instruction[2] in cells:  # LOAD_CLOSURE since Python 3.13
             continue
         kept.append(instruction)
     for _, name, argument in kept:
         if name in _TARGETS:
-            out.append(f"{name} @{starts.get(argument, -1)}")
+            out.append(f"{name} @{_place(starts, argument)}")
         elif name in _LOCALS:
             out.append(f"{name} {scope.number(argument)}")
         elif isinstance(argument, CodeType):
             out.append(name)
             _write(argument, decode(argument), scope, out)
-        elif name == "MAKE_FUNCTION":
-            out.append(f"{name} {(argument or 0) & ~_ANNOTATIONS}")
         elif name.startswith(("LOAD_CONST", "RETURN_CONST", "KW_NAMES")):
             out.append(f"{name} {constant_text(argument)}")
         else:
@@ -239,22 +237,27 @@ def exception_table(code: CodeType) -> Iterator[tuple[int, int, int, int]]:
         yield start, start + length, target, number(next(units))
 
 
-def _unnecessary(decoded: list[Instruction]) -> set[int]:
-    """Places of instructions that make annotations of functions, or store text about the text."""
+def _strip(decoded: list[Instruction]) -> list[Instruction]:
+    """Without what makes annotations of functions, or stores text about the text."""
     dropped: set[int] = set()
-    for place, (_, name, argument) in enumerate(decoded):
+    for place, (at, name, argument) in enumerate(decoded):
         if name == "STORE_NAME" and argument in _UNNAMED and decoded[place - 1][1] == "LOAD_CONST":
             dropped |= {place - 1, place}
         elif name == "MAKE_FUNCTION" and argument & _ANNOTATIONS:
             code = _start(decoded, place - 1)
             closure = _start(decoded, code - 1) if argument & 8 else code
-            dropped |= _expression(decoded, closure - 1)
+            annotations = _expression(decoded, closure - 1)
+            if annotations:
+                dropped |= annotations
+                decoded[place] = (at, name, argument & ~_ANNOTATIONS)
         elif name == "SET_FUNCTION_ATTRIBUTE" and argument & _ANNOTATIONS:
             function = _start(decoded, place - 1)
             annotations = _expression(decoded, function - 1)
             if annotations:
                 dropped |= annotations | {place}
-    return dropped
+    if not dropped:
+        return decoded
+    return [entry for place, entry in enumerate(decoded) if place not in dropped]
 
 
 def _expression(decoded: list[Instruction], end: int) -> set[int]:

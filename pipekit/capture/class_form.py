@@ -4,6 +4,7 @@ them, its fields.
 
 from __future__ import annotations
 
+import collections
 import sys
 from types import FunctionType
 from typing import Any
@@ -89,9 +90,7 @@ def _describe_fields(to: Description, cls: type, name: str) -> bool:
         for attribute in space["__attrs_attrs__"]:
             _describe_attribute(to, attribute, name)
     elif "_fields" in space or "__total__" in space:
-        to.say("fields")
-        _describe_annotations(to, cls)
-        return False
+        to.say("fields", repr(space.get("_fields")), repr(space.get("__total__")))
     else:
         return False
     _describe_annotations(to, cls)
@@ -164,7 +163,12 @@ def _is_made(member: object) -> bool:
     if not isinstance(function, FunctionType):
         return False
     file = function.__code__.co_filename
+    if file == _NAMED_TUPLE_FILE:
+        return True
     return file.startswith("<") and not file.startswith(("<stdin", "<ipython"))
+
+
+_NAMED_TUPLE_FILE = collections.namedtuple.__code__.co_filename
 
 
 def _is_enum(cls: type) -> bool:

@@ -75,15 +75,33 @@ _PLAIN = Hasher()
 
 def unwrap(value: Any) -> Any:
     """The user's function behind pipekit's own objects, which count as that function."""
-    while is_wrapper(type(value)):
+    while is_wrapper(value):
         value = value.function
     return value
 
 
-def is_wrapper(cls: type) -> bool:
-    """Whether instances of a class are pipekit's own objects around a user's function."""
-    module = getattr(cls, "__module__", "")
-    return type(module) is str and module.startswith("pipekit.") and hasattr(cls, "function")
+def is_wrapper(value: object) -> bool:
+    """Whether a value is pipekit's own object around a user's function."""
+    cls: Any = type(value)
+    return _is_ours(cls) and "function" in _attributes(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_ours(cls: type) -> bool:
+    """Whether instances are pipekit's own callables (components, pipelines, futures)."""
+    return any(
+        "__call__" in vars(base) and str(base.__module__).startswith("pipekit.")
+        for base in cls.__mro__
+    )
+
+
+def _attributes(value: object) -> dict[str, Any]:
+    # Not by `getattr`: a future would wait for its value.
+    try:
+        found: dict[str, Any] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found
 
 
 def counts_as_code(value: object) -> bool:
@@ -91,8 +109,9 @@ def counts_as_code(value: object) -> bool:
     kind = type(value)
     return (
         kind in (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, _LRU)
-        or isinstance(value, type)
-        or is_wrapper(kind)
+        or issubclass(kind, type)
+        or is_wrapper(value)
+        or (kind is types.MethodType and find_library_name(value) is not None)
     )
 
 
@@ -153,9 +172,13 @@ class Description:
             where: How it is spoken of, `global 'flow.CLIENT'`.
         """
         value = unwrap(value)
-        structured = _STRUCTURED.get(type(value))
+        cls: Any = type(value)
+        structured = _STRUCTURED.get(cls)
         if structured is not None:
             structured(self, value, where)
+        elif _is_ours(cls):
+            self.say("future")
+            self.warn(f"{where} is a future, whose value is not known yet")
         elif isinstance(value, type):
             self.code(value)
         elif type(value) is str:
@@ -163,7 +186,8 @@ class Description:
         elif value is None or type(value) in (bool, int, float, bytes):
             self.say("value", _PLAIN.digest(value))
         elif isinstance(value, _SLOT_LIKE):
-            self.say("slot", type(value).__name__, str(value.__name__))
+            slot: Any = value
+            self.say("slot", type(slot).__name__, slot.__name__)
         elif _is_passed_over(value):
             self.say("passed over", type(value).__qualname__)
         elif type(value).__module__ == "os" and type(value).__name__ == "_Environ":
@@ -288,13 +312,18 @@ class _Known(dict[type, Callable[[Any], Digest]]):
         self._code_of = code_of
 
     def get(self, cls: type, default: Any = None) -> Any:
-        if is_wrapper(cls):
-            return lambda value: self._code_of(unwrap(value))
+        if cls.__module__ != "builtins" and _is_ours(cls):
+            return self._unwrapped
         if cls is _LRU:
             return self._code_of
         if cls.__module__ != "builtins" and _is_state(cls):
             return lambda value: digest_bytes("passed over", cls.__qualname__)
         return default
+
+    def _unwrapped(self, value: object) -> Digest:
+        if not is_wrapper(value):
+            raise TypeError("it holds a future")
+        return self._code_of(unwrap(value))
 
 
 def _is_passed_over(value: object) -> bool:

@@ -179,7 +179,7 @@ class Fingerprinter:
             return
         self._modules.add(id(space))
         for value in list(space.values()):
-            if is_wrapper(type(value)):
+            if is_wrapper(value):
                 function = unwrap(value)
                 if isinstance(function, FunctionType):
                     node = self._reach.of(function)

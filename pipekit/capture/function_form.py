@@ -103,7 +103,7 @@ def _describe_dispatch(to: Description, function: Any) -> None:
     """A generic function: what is registered, not the caches of the dispatch."""
     to.say("dispatch")
     registry = function.registry
-    for cls in sorted(registry, key=lambda cls: (cls.__module__, cls.__qualname__)):
+    for cls in sorted(registry, key=lambda cls: (stable_name(cls.__module__), cls.__qualname__)):
         to.code(cls)
         to.value(registry[cls], f"what {name_of(registry[object])!r} has registered")
 
@@ -189,13 +189,12 @@ def _describe_imported(to: Description, use: Use, space: dict[str, Any]) -> None
     level = len(use.name) - len(use.name.lstrip("."))
     dotted = absolute_name(level, use.name[level:], space)
     parts = [*dotted.split("."), *use.path]
-    found = None
-    for end in range(len(parts), 0, -1):
-        found = find_module(".".join(parts[:end]))
-        if found is not None:
-            break
+    found = find_module(parts[0])
     if found is None or found.owner.kind == PIPEKIT:
         return
+    if found.owner.kind == USER:
+        for end in range(2, len(parts) + 1):
+            found = find_module(".".join(parts[:end])) or found
     name = ".".join(parts)
     if name in IMPORTERS:
         _describe_dynamic_import(to, use, space)

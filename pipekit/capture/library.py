@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from pipekit.capture.ownership import USER, Owner, owner_of_file, owner_of_module
@@ -21,6 +21,8 @@ def find_library_name(obj: Any) -> tuple[str, Owner] | None:
         return _name_builtin(obj)
     if isinstance(obj, type):
         return _name_class(obj)
+    if isinstance(obj, MethodType):
+        return _name_hidden(obj)
     module, name = getattr(obj, "__module__", None), getattr(obj, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str):
         return _resolve(module, name, obj)
@@ -48,7 +50,11 @@ def _name_builtin(obj: BuiltinFunctionType) -> tuple[str, Owner] | None:
     if isinstance(bound, type):  # a class method in C, like `datetime.now`
         named = _name_class(bound)
         return (f"{named[0]}.{obj.__name__}", named[1]) if named else None
-    cls = type(bound)
+    return _name_hidden(obj)
+
+
+def _name_hidden(obj: BuiltinFunctionType | MethodType) -> tuple[str, Owner] | None:
+    cls = type(obj.__self__)
     hidden = _HIDDEN_GENERATORS.get((cls.__module__, cls.__name__))
     if hidden is not None and getattr(sys.modules.get(hidden), obj.__name__, None) == obj:
         return f"{hidden}.{obj.__name__}", owner_of_module(hidden)

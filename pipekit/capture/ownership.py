@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from types import ModuleType
+from typing import NamedTuple
 
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.records import Digest
@@ -21,8 +21,7 @@ _PIPEKIT_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + 
 _SITE_FOLDERS = ("site-packages", "dist-packages")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose code it is; for a package also which distribution in which version."""
 
     kind: str

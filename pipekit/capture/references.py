@@ -5,8 +5,8 @@ attributes taken from them. Looks at no object; who resolves the names is `reach
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from types import CodeType
+from typing import NamedTuple
 
 from pipekit.capture.bytecode import Instruction, decode
 
@@ -15,8 +15,7 @@ GLOBAL, FREE, IMPORTED = "global", "free", "imported"
 Constants = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """A name that is read, and what is taken from it."""
 
     scope: str
@@ -32,8 +31,7 @@ class Use:
     """It stands in a `getattr` whose name is not a constant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """An import statement inside a function (or, for a module's code, anywhere in it)."""
 
     level: int
@@ -42,8 +40,7 @@ class Import:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(NamedTuple):
     uses: tuple[Use, ...]
     imports: tuple[Import, ...]
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipekit.capture.bytecode import decode, normalize
 from pipekit.capture.ownership import Owner, owner_of_file, owner_of_module
@@ -26,8 +25,7 @@ _WATCHING_SINCE = SystemClock.now()
 Signature = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Where a module would be imported from."""
 
     name: str
@@ -37,8 +35,7 @@ class Found:
     is_package: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SourceModule:
+class SourceModule(NamedTuple):
     """A module's file as code."""
 
     digest: Digest
@@ -48,18 +45,12 @@ class SourceModule:
 
 
 _sources: dict[str, tuple[Signature, SourceModule, frozenset[tuple[str, Digest]]]] = {}
-_found: dict[str, Found] = {}
 
 
 def find_module(name: str) -> Found | None:
     """Where a module is or would be imported from; None where there is no such module."""
-    found = _found.get(name)
-    if found is None:
-        loaded = sys.modules.get(name)
-        found = _from_loaded(name, loaded) if loaded is not None else _from_finders(name)
-        if found is not None:
-            _found[name] = found
-    return found
+    loaded = sys.modules.get(name)
+    return _from_loaded(name, loaded) if loaded is not None else _from_finders(name)
 
 
 def _from_loaded(name: str, module: ModuleType) -> Found:

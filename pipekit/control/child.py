@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, time
 
 from pipekit.control.scheduler import Scheduler
 from pipekit.model.planner import StopAsked
@@ -43,6 +43,7 @@ class ChildExecutor:
     def run(self, assignment: Assignment) -> None:
         """Run the child in this thread, and report its end to the loop."""
         began = perf_counter()
+        assignment.started_at = time()
         outcome: Outcome = assignment.function(assignment)
         outcome.duration_seconds = perf_counter() - began
         self._loop.post(lambda: assignment.report(outcome))

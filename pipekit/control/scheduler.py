@@ -56,8 +56,8 @@ class Scheduler:
         self._starts: list[Step] = []
         self._ended: list[Step] = []
         self._finished: list[Run] = []
-        self._unshown: dict[Step, float] = {}
-        """Steps that are not recorded yet, by when they were called or started."""
+        self._unshown: dict[Step, None] = {}
+        """Steps whose record does not say yet that they wait, or that they run."""
         self._showing = False
         self._busy = False
         self._outcomes: dict[Step, Outcome] = {}
@@ -127,7 +127,7 @@ class Scheduler:
             run, event = events.popleft()
             if type(event) is plan.StepCalled:
                 step = run.steps[event.step]
-                self._unshown[step] = step.called_at
+                self._unshown[step] = None
                 self._runs.add(run)
             self._handle(run, event)
         if self._unshown and not self._showing:
@@ -189,9 +189,7 @@ class Scheduler:
         steps, self._starts = self._starts, []
         by_executor: dict[str, list[Assignment]] = {}
         for step in steps:
-            step.status = Status.RUNNING
-            step.started_at = self._session.now()
-            self._unshown[step] = step.started_at
+            self._unshown[step] = None
             step.assignment = self._assignment(step)
             where = "pipeline" if step.use.is_pipeline else step.use.executor
             by_executor.setdefault(where, []).append(step.assignment)
@@ -222,18 +220,14 @@ class Scheduler:
         self._showing = False
         quiet, self._busy = not self._busy, False
         late = self._session.now() - _SHOW_AFTER_SECONDS
-        for step, since in list(self._unshown.items()):
-            if since > late:
-                continue
-            if step.status is Status.RUNNING:
-                self._recorder.running(step, since)
+        for step in list(self._unshown):
+            began = step.assignment.started_at if step.assignment is not None else 0.0
+            if 0 < began <= late:
+                step.status, step.started_at = Status.RUNNING, began
+                self._recorder.running(step, began)
                 del self._unshown[step]
-            elif step.status is Status.PENDING:
-                if quiet and not step.recorded:
-                    self._recorder.waiting(step)
-                    del self._unshown[step]
-            else:
-                del self._unshown[step]
+            elif quiet and not step.recorded and step.called_at <= late:
+                self._recorder.waiting(step)
         if self._unshown:
             self._showing = True
             self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
@@ -245,6 +239,8 @@ class Scheduler:
         if run.fatal is not None:
             return
         self._outcomes[step] = outcome
+        assert step.assignment is not None
+        step.started_at = step.assignment.started_at
         event: plan.Event
         if outcome.failure_kind is None:
             step.outputs = {

@@ -60,11 +60,10 @@ class InlineExecutor:
             number = self._numbers[id(spec)] = len(self._specs)
             self._specs.append(spec)
             self._runner.introduce(number, spec, assignment.function)
-        began = time()
+        assignment.started_at = time()
         report = self._runner.run(
             Call(0, number, assignment.label, assignment.arguments, assignment.inputs())
         )
-        assignment.started_at = began
         assignment.host, assignment.pid = host_name(), os.getpid()
         assignment.pid_started_at = started_at(assignment.pid) or 0.0
         if type(report) is Done:

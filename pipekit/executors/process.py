@@ -91,6 +91,8 @@ class ProcessExecutor:
             assignment = self._waiting.popleft()
             worker.load += self._expected.get(id(assignment.component), 0.0)
             worker.assign(assignment)
+            assignment.started_at = time()
+            self._identify(assignment, worker)
             touched[worker] = None
         for worker in touched:
             self._flush(worker)
@@ -173,7 +175,6 @@ class ProcessExecutor:
         if not worker.in_flight:
             worker.load = 0.0
         assignment.started_at = time() - took
-        self._identify(assignment, worker)
         return assignment
 
     def _identify(self, assignment: Assignment, worker: WorkerProcess) -> None:
@@ -198,7 +199,7 @@ class ProcessExecutor:
         if message.kind is FailureKind.CODE_CHANGED and assignment not in self._retried_fresh:
             # A warm worker may have imported the code before it was edited: ask a fresh one.
             self._retried_fresh.add(assignment)
-            self._waiting.appendleft(assignment)
+            self._wait_again([assignment])
             self._retire(worker)
             return
         assignment.report(
@@ -220,8 +221,14 @@ class ProcessExecutor:
 
     def _retire(self, worker: WorkerProcess) -> None:
         """End a worker that has begun nothing; what it was sent goes to another."""
-        self._waiting.extendleft(reversed(worker.in_flight.values()))
+        self._wait_again(list(worker.in_flight.values()))
         self._remove(worker)
+
+    def _wait_again(self, assignments: list[Assignment]) -> None:
+        """Put what was sent and not begun back in front, in its order."""
+        for assignment in assignments:
+            assignment.started_at = 0.0
+        self._waiting.extendleft(reversed(assignments))
 
     def _remove(self, worker: WorkerProcess) -> int:
         self._workers.remove(worker)
@@ -240,12 +247,11 @@ class ProcessExecutor:
             if self._failed_starts >= _STARTS_BEFORE_GIVING_UP:
                 self._give_up(others, worker, status)
                 return
-        self._waiting.extendleft(reversed(others))
+        self._wait_again(others)
         if charged is None:
             return
         took = monotonic() - began
         charged.started_at = time() - took
-        self._identify(charged, worker)
         if ending is not None and ending[0] is charged:
             kind, message = ending[1], ending[2]
         else:
@@ -294,7 +300,7 @@ class ProcessExecutor:
         """Take back what the worker has not begun; the call that it is in."""
         token, began = worker.board.take_back(worker.last_token + 1)
         behind = [other for other in worker.in_flight if other > token]
-        self._waiting.extendleft(worker.in_flight.pop(other) for other in reversed(behind))
+        self._wait_again([worker.in_flight.pop(other) for other in behind])
         worker.load = 0.0
         return token, began
 

@@ -41,7 +41,7 @@ _MEMO_VISITS = 32
 """A subtree is remembered, for being met again, where it took this many visits: remembering each
 pair in a list of a million costs more than it saves."""
 
-_LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "torch"})
+_LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "matplotlib"})
 
 Form = Callable[["Walk", Any], bytes]
 """Gives the digest of a value of one class."""
@@ -117,12 +117,13 @@ class Hasher:
         """A `blake3` object that gives `digest(value)` once it has been fed the value's own bytes,
         for `bytes` and arrays that lie in C order; None for every other value."""
         if type(value) is bytes:
-            return blake3(b"bytes:", max_threads=2)
+            return blake3(b"bytes:")
         if type(value).__module__ == "numpy":
             from pipekit.model.library_value import array_prefix
 
             prefix = array_prefix(value)
-            return None if prefix is None else blake3(prefix, max_threads=2)
+            if prefix is not None:
+                return blake3(prefix)
         return None
 
 
@@ -234,7 +235,12 @@ def combine(tag: bytes, *digests: bytes) -> bytes:
 def hash_buffer(prefix: bytes, buffer: Any) -> bytes:
     """BLAKE3 of a prefix and a contiguous buffer, which is not copied."""
     view = memoryview(buffer)
-    return blake3(prefix, max_threads=2 if view.nbytes >= LARGE_BYTES else 1).update(view).digest()
+    return blake3(prefix, max_threads=_threads_for(view.nbytes)).update(view).digest()
+
+
+def _threads_for(size: int) -> int:
+    # Two threads cost 50 microseconds to start.
+    return 2 if size >= LARGE_BYTES else 1
 
 
 # --- plain scalars ----------------------------------------------------------------------------

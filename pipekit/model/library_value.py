@@ -1,4 +1,4 @@
-"""How values of numpy, pandas, polars, pyarrow, scipy and torch are taken apart for their digest.
+"""How values of numpy, pandas, polars, pyarrow, scipy, torch and matplotlib are taken apart.
 
 Imports none of these: a value of theirs shows that its library is loaded. What a value holds
 counts, not how it lies in memory: C or Fortran order, slices, chunks, bytes under a mask do not.
@@ -317,6 +317,29 @@ def _tensor(walk: Walk, value: Any) -> bytes:
     return combine(b"tensor", owner, about, hash_buffer(b"content:", content))
 
 
+# --- matplotlib -------------------------------------------------------------------------------
+
+
+def _figure(walk: Walk, value: Any) -> bytes:
+    """What it shows, and the numbers behind that. Not its state: addresses are part of it."""
+    from io import BytesIO
+
+    out = BytesIO()
+    value.savefig(out, format="rgba")  # first: drawing settles ticks and limits
+    artists = [_artist(walk, artist) for artist in value.findobj()]
+    return combine(b"figure", walk.node(out.getvalue()), *artists)
+
+
+def _artist(walk: Walk, artist: Any) -> bytes:
+    label = artist.get_label()  # of an axis, that is an artist of its own
+    parts = [walk.node(type(artist).__name__), walk.node(str(label) if type(label) is str else "")]
+    for name in ("get_xydata", "get_array", "get_offsets", "get_text", "get_xlim", "get_ylim"):
+        get = getattr(artist, name, None)
+        if get is not None:
+            parts.append(combine(b"shown", walk.node(name), walk.node(get())))
+    return combine(b"artist", *parts)
+
+
 _FORMS: dict[tuple[str, str], Form] = {
     ("numpy", "MaskedArray"): _masked,
     ("numpy", "ndarray"): _ndarray,
@@ -334,4 +357,5 @@ _FORMS: dict[tuple[str, str], Form] = {
     ("pyarrow", "Array"): _arrow_value,
     ("pyarrow", "ChunkedArray"): _arrow_value,
     ("torch", "Tensor"): _tensor,
+    ("matplotlib", "FigureBase"): _figure,
 }

@@ -174,7 +174,10 @@ class SqlStore(ABC):
         self, changes: Sequence[Change], asked: list[str], *, trusting: bool, escape: bool
     ) -> list[bool]:
         # Where nothing is asked, all is encoded before other writers have to wait.
-        landed, rows = ([], None) if asked else _judged(changes, {}, trusting=trusting)
+        landed: list[bool] = []
+        rows: tuple[Rows, ...] | None = None
+        if not asked:
+            landed, rows = _judged(changes, {}, trusting=trusting)
         with self._transaction() as connection:
             if rows is None:
                 standings = self._standings(connection, asked)
@@ -337,7 +340,7 @@ class _InDoubt(Exception):
 
 def _judged(
     changes: Sequence[Change], standings: dict[str, Standing], *, trusting: bool
-) -> tuple[list[bool], tuple[Rows, ...] | None]:
+) -> tuple[list[bool], tuple[Rows, ...]]:
     draft = Draft(standings)
     landed = [draft.add(change) for change in changes]
     if trusting and False in landed:

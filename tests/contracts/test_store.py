@@ -303,8 +303,8 @@ class TestClose:
     def test_ends_the_open_attempt(self, store: Store) -> None:
         running(store)
         assert lands(store, close=Closing(1, 106.0, "error", FAILURE, "logs/w.log", 3, 8))
-        ended = {"ended_at": 106.0, "exit": "error", "failure": FAILURE}
-        log = {"log_path": "logs/w.log", "log_start": 3, "log_end": 8}
+        ended: dict[str, Any] = {"ended_at": 106.0, "exit": "error", "failure": FAILURE}
+        log: dict[str, Any] = {"log_path": "logs/w.log", "log_start": 3, "log_end": 8}
         assert store.list_attempts("t1") == [an_attempt(**ended, **log)]
 
     def test_that_names_no_log_leaves_the_one_it_was_opened_with(self, store: Store) -> None:

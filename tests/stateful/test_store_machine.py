@@ -165,12 +165,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.url = f"sqlite:///{Path(self.folder.name) / 'pipekit.db'}"
         self.stores: list[Store] = [open_store("memory://"), open_store(self.url)]
         self.model = Model()
+        keepers: list[Store | Model] = [*self.stores, self.model]
         # Two tasks are there from the start, so that more is landed than refused.
         for task_id in IDS[:2]:
             task = Task(
                 task_id, Kind.STEP, task_id, "p", Status.PENDING, 1.0, TaskSpec("m:f"), parent="run"
             )
-            for keeper in (*self.stores, self.model):
+            for keeper in keepers:
                 keeper.commit([Change(task_id, create=task)])
 
     def teardown(self) -> None:

@@ -17,6 +17,7 @@ import operator
 import os
 import pathlib
 import pickle
+import re
 import sys
 import time
 import weakref
@@ -156,6 +157,14 @@ OPERANDS: dict[str, Any] = {
     "bytes": b"a",
 }
 
+TEXT = (str, bytes, bytearray)
+
+
+def enter(x: Any) -> None:
+    with x:
+        pass
+
+
 UNARY: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
     "neg": operator.neg,
@@ -165,7 +174,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "if": lambda x: "yes" if x else "no",
     "len": len,
-    "hash": hash,
+    "hash": lambda x: hash(x) == hash(get(x)),
     "list": list,
     "set": set,
     "tuple of next": lambda x: (next(x), next(x)),
@@ -206,12 +215,12 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "isinstance": lambda x: [isinstance(x, t) for t in (int, str, list, dict, bool, Future)][:5],
     "call": lambda x: x(),
     "call with arguments": lambda x: x("34"),
-    "with": lambda x: contextlib.ExitStack().enter_context(x) and None,
+    "with": lambda x: enter(x),
     "copy": lambda x: type(copy.copy(x)),
     "star": lambda x: [*x],
     "double star": lambda x: dict(**x),
     "dict": lambda x: dict(x),
-    "sin": lambda x: math.sin(x) if not isinstance(x, str) else None,
+    "sin": lambda x: math.sin(x) if not isinstance(x, TEXT) else None,
     "gcd": lambda x: math.gcd(x, 10),
     "isinstance of it": lambda x: isinstance(3, x),
     "issubclass of it": lambda x: issubclass(bool, x),
@@ -219,11 +228,11 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "key of a dict": lambda x: {x: 1}[x],
     "found in a dict": lambda x: {5: "five", "abc": "text", (1, 2): "pair"}.get(x),
     "index of a list": lambda x: [10, 20, 30, 40, 50, 60][x] if isinstance(x, int) else None,
-    "bound of a slice": lambda x: "abcdefgh"[1:x] if not isinstance(x, slice) else None,
+    "bound of a slice": lambda x: "abcdefgh"[1:x] if not isinstance(x, type(None)) else None,
     "base of int": lambda x: int("11", x) if isinstance(x, int) else None,
     "power modulo": lambda x: pow(x, 3, 7),
-    "percent s": lambda x: "%s" % (x,),
-    "percent d": lambda x: "%d" % (x,),
+    "percent s": lambda x: "%s" % (x,),  # noqa: UP031
+    "percent d": lambda x: "%d" % (x,) if not isinstance(x, TEXT) else None,  # noqa: UP031
     "dispatch": lambda x: kind_of(x),
     "print": lambda x: print(x, file=io.StringIO()),
     "all": all,
@@ -233,23 +242,72 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "iter twice": lambda x: iter(x) is iter(x),
 }
 
+TEXT_SPEAKS_OF_CLASS = {"star", "double star", "sin", "percent d", "bound of a slice"}
+"""Built-in code that finds these wrong by itself; the type of the error is the same."""
+
+TEXT_SPEAKS_OF_CLASS_WHEN_TOUCHED = {
+    "tuple of next", "next with default", "call", "call with arguments",
+}  # fmt: skip
+
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     **{
         name: getattr(operator, name)
-        for name in (
-            "add and_ floordiv lshift matmul mod mul or_ pow rshift sub truediv xor "
-            "lt le eq ne gt ge contains getitem"
-        ).split()
+        for name in [
+            "add",
+            "and_",
+            "floordiv",
+            "lshift",
+            "matmul",
+            "mod",
+            "mul",
+            "or_",
+            "pow",
+            "rshift",
+            "sub",
+            "truediv",
+            "xor",
+            "lt",
+            "le",
+            "eq",
+            "ne",
+            "gt",
+            "ge",
+            "contains",
+            "getitem",
+        ]
     },
     "divmod": divmod,
     "in": lambda a, b: b in a,
 }
 COMPARISONS = {"lt", "le", "gt", "ge"}
+LOOKUPS = {"contains", "in", "getitem"}
+
+
+def cannot_be_faked(name: str, value: str, operand: str) -> bool:
+    """What the module's list names, with the future on the right of built-in values."""
+    formats = name == "mod" and operand in {"str", "bytes"}
+    searches_text = name in {"contains", "in"} and operand in {"str", "bytes"}
+    searches_set = name in {"contains", "in"} and operand == value == "set"
+    return formats or searches_text or searches_set or (name == "getitem" and value == "slice")
+
+
 ASSIGNMENTS = {
     name: getattr(operator, name)
-    for name in (
-        "iadd iand ifloordiv ilshift imatmul imod imul ior ipow irshift isub itruediv ixor"
-    ).split()
+    for name in [
+        "iadd",
+        "iand",
+        "ifloordiv",
+        "ilshift",
+        "imatmul",
+        "imod",
+        "imul",
+        "ior",
+        "ipow",
+        "irshift",
+        "isub",
+        "itruediv",
+        "ixor",
+    ]
 }
 
 
@@ -272,14 +330,13 @@ def outcome(operation: Callable[..., Any], *args: Any, text: bool = True) -> tup
     """What an operation gives, in a form that compares type and content."""
     try:
         result = operation(*args)
-    except Exception as error:  # the outcome is compared
+    except Exception as error:  # noqa: BLE001
         return ("raised", type(error), str(error) if text else "")
     assert not is_future(result) or operation in (max,)
     result = get(result)
     if isinstance(result, collections.abc.Iterator):
         result = list(result)
-    shown = "" if callable(result) and not isinstance(result, type) else repr(result)
-    return ("returned", type(result), shown)
+    return ("returned", type(result), re.sub(r" at 0x[0-9a-f]+", "", repr(result)))
 
 
 def touched(value: Any) -> Any:
@@ -293,12 +350,12 @@ def touched(value: Any) -> Any:
 def test_a_function_of_a_future_gives_what_it_gives_of_the_value(
     value: str, make: Callable[[Any], Any]
 ) -> None:
-    # The C code that tells here by the class alone speaks of the future in its error.
-    texts = {"next with default", "tuple of next", "call", "call with arguments"}
-    texts |= {"double star", "Path", "found in a dict"} if make is touched else {"double star"}
+    loose = set(TEXT_SPEAKS_OF_CLASS)
+    if make is touched:
+        loose |= TEXT_SPEAKS_OF_CLASS_WHEN_TOUCHED
     wrong = {}
     for name, operation in UNARY.items():
-        text = name not in texts
+        text = name not in loose
         plain = outcome(operation, VALUES[value](), text=text)
         lazy = outcome(operation, make(VALUES[value]()), text=text)
         if plain != lazy:
@@ -327,13 +384,9 @@ def test_an_operator_with_the_future_on_the_right_gives_what_it_gives_of_the_val
 ) -> None:
     wrong = {}
     for name, operation in BINARY.items():
-        if (name, operand) in {("contains", "str"), ("in", "str"), ("mod", "str"), ("mod", "bytes")}:
-            continue  # text wants exactly text, and formats as it likes
-        if name in {"contains", "in", "getitem"} and operand == "bytes":
+        if cannot_be_faked(name, value, operand):
             continue
-        text = name not in COMPARISONS and name not in {"contains", "in", "getitem"}
-        if name == "getitem" and value in {"slice"}:
-            continue  # listed in the module: built-in code wants exactly a slice
+        text = name not in COMPARISONS | LOOKUPS
         other = copy.copy(OPERANDS[operand])
         plain = outcome(operation, other, VALUES[value](), text=text)
         lazy = outcome(operation, other, future(VALUES[value]()), text=text)
@@ -359,10 +412,24 @@ def test_an_operator_with_assignment_gives_what_it_gives_of_the_value(
 
 ABSTRACT = [
     getattr(collections.abc, name)
-    for name in (
-        "Hashable Iterable Iterator Reversible Sized Container Callable Collection Sequence "
-        "MutableSequence Set Mapping Awaitable AsyncIterable ByteString Generator"
-    ).split()
+    for name in [
+        "Hashable",
+        "Iterable",
+        "Iterator",
+        "Reversible",
+        "Sized",
+        "Container",
+        "Callable",
+        "Collection",
+        "Sequence",
+        "MutableSequence",
+        "Set",
+        "Mapping",
+        "Awaitable",
+        "AsyncIterable",
+        "ByteString",
+        "Generator",
+    ]
     if hasattr(collections.abc, name)
 ] + [os.PathLike]
 
@@ -381,8 +448,9 @@ def test_callable_is_answered_by_the_value_once_it_was_touched(value: str) -> No
 
 
 def test_a_call_of_a_pending_future_of_what_is_not_callable_raises_the_plain_text() -> None:
-    with pytest.raises(TypeError, match="^'int' object is not callable$"):
+    with pytest.raises(TypeError) as caught:
         future(3)()
+    assert str(caught.value) == "'int' object is not callable"
 
 
 # In-place operators
@@ -582,14 +650,6 @@ def test_a_future_of_a_context_manager_is_one() -> None:
     with future(manager()) as value:
         assert value == "value"
     assert steps == ["in", "out"]
-
-
-def test_with_of_what_is_no_context_manager_raises_the_plain_error() -> None:
-    def use(x: Any) -> None:
-        with x:
-            pass
-
-    assert outcome(use, future(3)) == outcome(use, 3)
 
 
 def test_awaiting_and_asynchronous_protocols_are_those_of_the_value() -> None:

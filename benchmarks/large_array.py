@@ -4,7 +4,7 @@ What large values cost: each step reads its input by memory map, computes, diges
 output. The floor is one process that does the same arithmetic and stores nothing; the second floor
 writes each of the five arrays to a file and reads it back, without a digest.
 
-    python benchmarks/array.py
+    python benchmarks/large_array.py
 
 Every repetition is a process of its own with an empty home. Memory is the peak of the whole process
 tree, sampled every 20 ms. Needs numpy.
