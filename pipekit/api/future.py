@@ -14,11 +14,13 @@ What no object can fake; write `get(x)` there:
 - built-in code that wants its own type: `"".join([x])`, `"text".startswith(x)`, `"a b".split(x)`,
   `x in "text"`, `json.dumps(x)`, `re.match(p, x)`, `file.write(x)`, buffers (`hashlib`,
   `memoryview`), `int(x, 16)`, `getattr(y, x)`, `eval(x)`, `pow(2, x, 5)`, parameters of a database;
-- `"%s %s" % x` of a tuple; a slice, tuple or bool `x` as the index of a plain list, array or frame;
-- extension modules that check for exact numbers or arrays: `frame.iloc[x]`, `frame.head(x)`, and
+- `"%s %s" % x` of a tuple; a slice, tuple or bool `x` as the index of a plain list or array;
+- labels and positions in a plain pandas object: `frame[x]`, `frame.groupby(x)`, `frame.iloc[x]`,
+  `frame.head(x)` (masks, and lists of labels, are fine; so is all if `frame` is a future itself);
+- other extension modules that check for exact classes: columns of objects or a date in pandas, and
   polars, which takes only whole frames;
-- a list of futures of numbers in pandas: `pd.Series(xs)` and `pd.DataFrame({"score": xs})` keep the
-  futures as objects; write `pd.Series(get(xs))` (numpy takes `xs` as it is);
+- a list of futures, `xs`, of plain values: pandas keeps the futures as objects, numpy does so for
+  what is neither number nor array: `pd.Series(get(xs))`; `np.int64(2) * x` of a list;
 - `callable(x)` is true until `x` has been touched for the first time;
 - `x` in a set or as a key of a dict stays a future (equal to its value, with the same hash);
 - weak references: a future takes none;
@@ -39,9 +41,10 @@ import sys
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from pipekit.api.future_caller import is_inplace, is_subscript
+from pipekit.api.future_caller import is_inplace, is_label, is_subscript
 from pipekit.api.future_kind import FutureType, is_future
 from pipekit.api.future_nesting import find_futures, replace_futures
+from pipekit.errors import UsageError
 
 __all__ = [
     "Future",
@@ -124,6 +127,12 @@ class _Handle(Generic[T_co], metaclass=FutureType):
     def __delitem__(self, key: Any) -> None:
         operator.delitem(value_of(self), _plain_key(key))
 
+    def __hash__(self) -> int:
+        digest = hash(value_of(self))
+        if is_label(sys._getframe(1)):
+            raise _not_as("label of a plain pandas object", self)  # it would be taken for a new one
+        return digest
+
     def __index__(self) -> int:
         return int(operator.index(value_of(self)))  # exactly an int: a bool is deprecated here
 
@@ -148,8 +157,7 @@ class _Handle(Generic[T_co], metaclass=FutureType):
 
         value = value_of(self)
         if isinstance(value, tuple) and is_subscript(sys._getframe(1)):
-            # As an array it would choose rows, where a tuple chooses one cell: never silently.
-            raise IndexError(f"{self!r} is a tuple: to index an array with it, write a[get(x)]")
+            raise _not_as("index of a plain array", self)  # a list of rows, in place of one cell
         if copy is None:
             return np.asanyarray(value, dtype)
         return np.array(value, dtype=dtype, copy=copy, subok=True)
@@ -261,6 +269,10 @@ def _plain_key(key: Any) -> Any:
     return get(key)
 
 
+def _not_as(use: str, future: Any) -> UsageError:
+    return UsageError(f"{future!r} cannot be the {use}.", hint="write get(x) in place of x there.")
+
+
 def _is_ready(future: Any) -> bool:
     return _source(future).has_output(_output(future))
 
@@ -302,7 +314,6 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "__float__": float,
     "__floor__": math.floor,
     "__fspath__": os.fspath,
-    "__hash__": hash,
     "__int__": int,
     "__invert__": operator.invert,
     "__iter__": iter,

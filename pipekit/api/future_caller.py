@@ -1,7 +1,7 @@
-"""Which instruction of Python code led to a special method: owns the reading of bytecode.
+"""What the code that led to a special method is about: owns the reading of frames.
 
-An operand on the right cannot know by itself whether `a + f` or `a += f` was written, or whether
-an array asks for its content or for its use as an index; the results differ, silently.
+An operand on the right cannot know by itself whether `a + f` or `a += f` was written, nor whether
+it is asked for its content or used as an index or label; the results would differ, silently.
 """
 
 from __future__ import annotations
@@ -32,3 +32,9 @@ def is_subscript(frame: FrameType) -> bool:
     if name == "BINARY_OP":
         return argument == _SUBSCRIPT
     return name in {"BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR"}
+
+
+def is_label(frame: FrameType) -> bool:
+    """Whether pandas looks a label up: it then goes by exact classes."""
+    name: str = frame.f_globals.get("__name__") or ""
+    return name.startswith("pandas.core.indexes.")

@@ -26,8 +26,10 @@ class ArrowSerializer:
     def dump(self, value: Any, sink: Sink) -> None:
         import pyarrow as arrow
 
-        with arrow.ipc.new_file(_ArrowFile(sink), value.schema) as writer:
-            writer.write_table(value)
+        # The file format has one dictionary a column; chunks may have come with one each.
+        table = value.unify_dictionaries()
+        with arrow.ipc.new_file(_ArrowFile(sink), table.schema) as writer:
+            writer.write_table(table)
 
     def load(self, source: bytes | Path) -> Any:
         return _read_table(source)
@@ -71,7 +73,8 @@ class PandasSerializer:
         pandas = sys.modules.get("pandas")
         if pandas is None or type(value) is not getattr(pandas, "DataFrame", None):
             return False
-        return _has_arrow() and not value.attrs and _fits(value)
+        # Without rows no dictionary is written, and with it go the categories.
+        return _has_arrow() and not value.attrs and len(value) > 0 and _fits(value)
 
     def dump(self, value: Any, sink: Sink) -> None:
         import pyarrow as arrow
@@ -148,10 +151,14 @@ def _is_same(mine: Any, theirs: Any) -> bool:
         list(mine.dtypes) == list(theirs.dtypes)
         and mine.columns.dtype == theirs.columns.dtype
         and list(mine.columns) == list(theirs.columns)
-        and mine.index.dtype == theirs.index.dtype
-        and mine.index.names == theirs.index.names
         and type(mine.index) is type(theirs.index)
+        # A range is kept as its numbers, which do not fit a table without rows.
+        and (type(mine.index).__name__ == "RangeIndex" or _is_same_index(mine.index, theirs.index))
     )
+
+
+def _is_same_index(mine: Any, theirs: Any) -> bool:
+    return bool(mine.dtype == theirs.dtype and mine.name == theirs.name)
 
 
 def _read_table(source: bytes | Path) -> Any:

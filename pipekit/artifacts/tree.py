@@ -176,21 +176,25 @@ def _kind_of(cls: type) -> str | None:
         return "enum"
     if any(base.__module__ == "pydantic.main" for base in cls.__mro__):
         return "model" if _keeps(cls, "__reduce__", "__reduce_ex__") else None
-    if not reduces_plainly(cls):
-        return None
     if is_dataclass(cls):
-        # Only where the fields are all there is to it.
-        return "dataclass" if _is_plain_object(cls) else None
-    return "namedtuple" if issubclass(cls, tuple) and hasattr(cls, "_fields") else None
+        return "dataclass" if _is_plain_dataclass(cls) else None
+    is_named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
+    return "namedtuple" if is_named_tuple and reduces_plainly(cls) else None
 
 
 def _keeps(cls: type, *names: str) -> bool:
     return all(getattr(cls, name) is getattr(object, name) for name in names)
 
 
-def _is_plain_object(cls: type) -> bool:
-    plain: Any = object.__new__
-    return cls.__new__ is plain and not hasattr(cls, "__setstate__")
+def _is_plain_dataclass(cls: type) -> bool:
+    """Whether the fields are all there is to an instance."""
+    if not _keeps(cls, "__new__", "__reduce__", "__reduce_ex__"):
+        return False
+    # A frozen dataclass with slots has the two below from `dataclasses`.
+    get, set_ = cls.__getstate__, getattr(cls, "__setstate__", None)
+    makers = {getattr(each, "__module__", "") for each in (get, set_) if each is not None}
+    plain: Any = object.__getstate__
+    return makers == {"dataclasses"} or (get is plain and set_ is None)
 
 
 def _name_of(cls: type) -> str:

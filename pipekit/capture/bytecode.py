@@ -13,6 +13,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from pipekit.capture.layout import straighten
 from pipekit.model.records import Digest
 
 Instruction = tuple[int, str, Any]
@@ -172,10 +173,14 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
         if name == "LOAD_FAST" and instruction[2] in cells:  # LOAD_CLOSURE since Python 3.13
             continue
         kept.append(instruction)
-    for _, name, argument in kept:
-        if name in _TARGETS:
-            out.append(f"{name} @{_place(starts, argument)}")
-        elif name in _LOCALS:
+    starts[len(code.co_code)] = len(kept)
+    steps = [
+        (name, _place(starts, argument) if name in _TARGETS else argument)
+        for _, name, argument in kept
+    ]
+    straight, places = straighten(steps, _TARGETS)
+    for name, argument in straight:
+        if name in _LOCALS:
             out.append(f"{name} {scope.number(argument)}")
         elif isinstance(argument, CodeType):
             out.append(name)
@@ -184,18 +189,26 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
             out.append(f"{name} {constant_text(argument)}")
         else:
             out.append(f"{name} {argument}")
-    for start, end, target, depth in exception_table(code):
-        first, last = _place(starts, start), _place(starts, end)
-        if first < last:
-            out.append(f"except {first} {last} {_place(starts, target)} {depth}")
+    out += _handlers(code, starts, places)
     out.append("end")
+
+
+def _handlers(code: CodeType, starts: dict[int, int], places: list[int]) -> list[str]:
+    """What catches exceptions where; parts of one range that touch are one."""
+    found: list[tuple[int, int, int, int]] = []
+    for start, end, target, depth in exception_table(code):
+        first, last, handler = (places[_place(starts, at)] for at in (start, end, target))
+        if found and found[-1][1:] == (first, handler, depth):
+            found[-1] = (found[-1][0], last, handler, depth)
+        elif first < last:
+            found.append((first, last, handler, depth))
+    return [" ".join(map(str, ("except", *entry))) for entry in found]
 
 
 def _place(starts: dict[int, int], offset: int) -> int:
     found = starts.get(offset)
-    if found is None:  # inside an instruction's caches, or behind the last one
-        later = [place for at, place in starts.items() if at >= offset]
-        found = min(later) if later else len(starts)
+    if found is None:  # inside an instruction's caches, or one that was left out
+        found = min(place for at, place in starts.items() if at >= offset)
     return found
 
 
