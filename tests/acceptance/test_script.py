@@ -1,0 +1,353 @@
+"""Scripts, modules and packages as users start them, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+FLOW = """
+    import sys
+    from dataclasses import dataclass
+    from pipekit import component, pipeline
+
+    RATE = 2
+
+    def helper(x):
+        return x * RATE
+
+    @dataclass
+    class Model:
+        weight: int
+
+    @component
+    def fit(x):
+        print("fitting", x)
+        return Model(helper(x))
+
+    @component
+    def use(model):
+        assert isinstance(model, Model), type(model)
+        return model.weight + 1
+
+    @pipeline
+    def train(x: int = 3):
+        model = fit(x)
+        assert isinstance(model, Model)
+        return use(model)
+"""
+GUARDED = (
+    FLOW
+    + """
+    if __name__ == "__main__":
+        run = train.run(*map(int, sys.argv[1:]))
+        print(run.value, [step.reused for step in run.steps])
+"""
+)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def start(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *args],
+        cwd=folder,
+        env=os.environ
+        | {"PIPEKIT_HOME": str(folder / "home"), "PIPEKIT_PROGRESS": "off"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def said(folder: Path, *args: str) -> str:
+    done = start(folder, *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_script_runs_and_a_second_process_reuses_everything(tmp_path: Path) -> None:
+    write(tmp_path / "flow.py", GUARDED)
+    assert said(tmp_path, "flow.py") == "7 [False, False]"
+    assert said(tmp_path, "flow.py") == "7 [True, True]"
+    assert said(tmp_path, "flow.py", "4") == "9 [False, False]"
+
+
+def test_script_module_and_import_share_their_outcomes(tmp_path: Path) -> None:
+    write(tmp_path / "flow.py", GUARDED)
+    assert said(tmp_path, "flow.py") == "7 [False, False]"
+    assert said(tmp_path, "-m", "flow") == "7 [True, True]"
+    imported = "import flow; print([s.reused for s in flow.train.run().steps])"
+    assert said(tmp_path, "-c", imported) == "[True, True]"
+
+
+def test_an_edit_of_a_helper_or_a_constant_makes_the_step_run_again(tmp_path: Path) -> None:
+    flow = write(tmp_path / "flow.py", GUARDED)
+    said(tmp_path, "flow.py")
+    flow.write_text(flow.read_text().replace("RATE = 2", "RATE = 5"))
+    assert said(tmp_path, "flow.py") == "16 [False, False]"
+    flow.write_text(flow.read_text().replace("x * RATE", "x * RATE + 1"))
+    assert said(tmp_path, "flow.py") == "17 [False, False]"
+
+
+def test_a_comment_or_the_line_numbers_do_not_count(tmp_path: Path) -> None:
+    flow = write(tmp_path / "flow.py", GUARDED)
+    said(tmp_path, "flow.py")
+    flow.write_text("# a comment\n\n" + flow.read_text().replace("x * RATE", "x * RATE  # so"))
+    assert said(tmp_path, "flow.py") == "7 [True, True]"
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
+    write(tmp_path / "flow.py", FLOW + "\n    print('value', train())\n    print('after')\n")
+    assert said(tmp_path, "flow.py") == "value 7\nafter"
+
+
+def test_a_script_whose_name_is_no_module_name_works(tmp_path: Path) -> None:
+    write(tmp_path / "my flow-1.py", GUARDED)
+    assert said(tmp_path, "my flow-1.py") == "7 [False, False]"
+    assert said(tmp_path, "my flow-1.py") == "7 [True, True]"
+
+
+def test_a_script_named_as_a_module_of_the_library_works(tmp_path: Path) -> None:
+    write(tmp_path / "statistics.py", GUARDED)
+    assert said(tmp_path, "statistics.py") == "7 [False, False]"
+
+
+def test_a_package_with_relative_imports_works(tmp_path: Path) -> None:
+    write(tmp_path / "pkg" / "__init__.py", "")
+    write(tmp_path / "pkg" / "tools.py", "def triple(x):\n    return 3 * x\n")
+    write(
+        tmp_path / "pkg" / "flow.py",
+        """
+        from pipekit import component, pipeline
+        from .tools import triple
+
+        @component
+        def go(x):
+            return triple(x)
+
+        @pipeline
+        def train():
+            return go(2) + 0
+
+        if __name__ == "__main__":
+            print(train(), train.run().steps[0].reused)
+        """,
+    )
+    assert said(tmp_path, "-m", "pkg.flow") == "6 True"
+    tools = tmp_path / "pkg" / "tools.py"
+    tools.write_text(tools.read_text().replace("3", "4"))
+    assert said(tmp_path, "-m", "pkg.flow") == "8 True"
+
+
+def test_the_step_sees_the_arguments_folder_and_path_of_the_script(tmp_path: Path) -> None:
+    write(tmp_path / "lib" / "extra.py", "NAME = 'extra'\n")
+    write(
+        tmp_path / "flow.py",
+        """
+        import os, sys
+        sys.path.append("lib")
+        from pipekit import component, pipeline
+
+        @component(cache=False)
+        def look():
+            import extra
+            return sys.argv[1:], os.getcwd(), extra.NAME, __name__
+
+        @pipeline
+        def train():
+            return look()
+
+        if __name__ == "__main__":
+            print(train())
+        """,
+    )
+    assert said(tmp_path, "flow.py", "a", "b") == str((["a", "b"], str(tmp_path), "extra", "flow"))
+
+
+def test_a_function_that_no_name_leads_to_travels_by_value(tmp_path: Path) -> None:
+    write(
+        tmp_path / "flow.py",
+        """
+        from pipekit import component, pipeline
+
+        def make(factor):
+            @component
+            def scale(x):
+                return x * factor
+            return scale
+
+        double, triple = make(2), make(3)
+
+        @pipeline
+        def train():
+            return double(10) + triple(10) + component(lambda x: x + 1)(0)
+
+        if __name__ == "__main__":
+            print(train(), [s.reused for s in train.run().steps])
+        """,
+    )
+    assert said(tmp_path, "flow.py") == "51 [True, True, True]"
+
+
+def test_a_module_that_cannot_be_imported_by_the_worker_is_one_clear_error(tmp_path: Path) -> None:
+    write(
+        tmp_path / "flow.py",
+        """
+        import os
+        if os.environ.get("CONTROLLER") != str(os.getpid()):
+            import no_such_package
+        from pipekit import component, pipeline
+
+        @component
+        def one():
+            return 1
+
+        @pipeline
+        def train():
+            return one()
+
+        if __name__ == "__main__":
+            print(train.run().error)
+        """,
+    )
+    runner = "import os, runpy; os.environ['CONTROLLER'] = str(os.getpid()); runpy.run_path('flow.py', run_name='__main__')"
+    done = start(tmp_path, "-c", runner.replace("runpy.run_path('flow.py', run_name='__main__')",
+                 "import flow; print(flow.train.run().error)"))  # fmt: skip
+    assert "No module named 'no_such_package'" in done.stdout, done.stderr
+
+
+def test_code_that_differs_in_the_worker_does_not_run(tmp_path: Path) -> None:
+    write(
+        tmp_path / "flow.py",
+        """
+        import os
+        from pipekit import component, pipeline
+
+        RATE = 3
+
+        @component
+        def one():
+            return RATE
+
+        @pipeline
+        def train():
+            return one()
+
+        if __name__ == "__main__":
+            RATE = 4
+            print(train.run().error)
+        """,
+    )
+    error = said(tmp_path, "flow.py")
+    assert "is not the same code in the worker" in error
+    assert "flow.RATE" in error
+    assert "4" in error
+    assert "3" in error
+
+
+def test_ctrl_c_stops_the_steps_records_it_and_leaves_no_process(tmp_path: Path) -> None:
+    write(
+        tmp_path / "flow.py",
+        """
+        import os, subprocess, time
+        from pipekit import component, pipeline, get
+
+        @component
+        def sleep(x):
+            child = subprocess.Popen(["sleep", "60"])
+            with open(f"pid-{x}", "w") as file:
+                file.write(f"{os.getpid()} {child.pid}")
+            time.sleep(60)
+
+        @pipeline
+        def train():
+            get([sleep(i) for i in range(3)])
+
+        if __name__ == "__main__":
+            train()
+        """,
+    )
+    environment = os.environ | {"PIPEKIT_HOME": str(tmp_path / "home"), "PIPEKIT_PROGRESS": "off"}
+    flow = subprocess.Popen(
+        [sys.executable, "flow.py"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: any(p.read_text() for p in tmp_path.glob("pid-*")))
+    flow.send_signal(signal.SIGINT)
+    _, error = flow.communicate(timeout=20)
+    assert "KeyboardInterrupt" in error
+    pids = [int(pid) for p in tmp_path.glob("pid-*") for pid in p.read_text().split()]
+    wait_until(lambda: not any(alive(pid) for pid in pids))
+    shown = "import json; from pipekit.control.archive import Archive; from pipekit.settings import read_settings; print(json.dumps([t.status for t in Archive(read_settings()).store.list_tasks()]))"
+    assert set(json.loads(said(tmp_path, "-c", shown))) == {"stopped"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_death_of_the_controller_ends_its_workers(tmp_path: Path, number: int) -> None:
+    write(
+        tmp_path / "flow.py",
+        """
+        import os, subprocess, time
+        from pipekit import component, pipeline
+
+        @component
+        def sleep():
+            child = subprocess.Popen(["sleep", "60"])
+            with open("pid", "w") as file:
+                file.write(f"{os.getpid()} {child.pid}")
+            time.sleep(60)
+
+        @pipeline
+        def train():
+            return sleep() is None or sleep() + 1
+
+        if __name__ == "__main__":
+            train()
+        """,
+    )
+    flow = subprocess.Popen(
+        [sys.executable, "flow.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PIPEKIT_HOME": str(tmp_path / "home"), "PIPEKIT_PROGRESS": "off"},
+    )
+    pid_file = tmp_path / "pid"
+    wait_until(lambda: pid_file.exists() and pid_file.read_text())
+    flow.send_signal(number)
+    flow.wait(20)
+    pids = [int(pid) for pid in pid_file.read_text().split()]
+    wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def wait_until(condition: object, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
