@@ -16,7 +16,7 @@ What no object can fake; write `get(x)` there:
   `memoryview`), `int(x, 16)`, `getattr(y, x)`, `eval(x)`, `pow(2, x, 5)`, parameters of a database;
 - `"%s %s" % x` of a tuple; a slice, tuple or bool `x` as the index of a plain list or array;
 - labels and positions in a plain pandas object: `frame[x]`, `frame.groupby(x)`, `frame.iloc[x]`,
-  `frame.head(x)` (masks, and lists of labels, are fine; so is all if `frame` is a future itself);
+  `frame.head(x)`; masks and lists of labels are fine, and so is `f[x]` of a future `f` of a frame;
 - other extension modules that check for exact classes: columns of objects or a date in pandas, and
   polars, which takes only whole frames;
 - a list of futures, `xs`, of plain values: pandas keeps the futures as objects, numpy does so for
@@ -34,15 +34,14 @@ Special methods of a value that exist on the instance alone, and `sys.getsizeof`
 from __future__ import annotations
 
 import copy
-import math
 import operator
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from pipekit.api.future_caller import is_inplace, is_label, is_subscript
+from pipekit.api.future_caller import is_label, is_subscript
 from pipekit.api.future_kind import FutureType, is_future
+from pipekit.api.future_methods import special_methods
 from pipekit.api.future_nesting import find_futures, replace_futures
 from pipekit.errors import UsageError
 
@@ -82,7 +81,7 @@ class Source(Protocol):
 
 
 class _Handle(Generic[T_co], metaclass=FutureType):
-    """The slots, and what is not a plain delegation to the value; the tables below add the rest.
+    """The slots, and what is not a plain delegation to the value; `future_methods` adds the rest.
 
     `__getattribute__` leads to the value for every name, also for these slots and methods:
     here they are reached through the class.
@@ -290,167 +289,6 @@ def _misleads(name: str, value: Any) -> bool:
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
 
 
-def _copy_for_inplace(value: Any) -> Any:
-    """What an operator with assignment may change, so that other names of the future see nothing.
-
-    A class that says how it is copied copies what its operators change (arrays, frames); of others
-    a shallow copy may share it (a tensor's memory), so they are copied in depth.
-    """
-    if isinstance(value, (list, set, dict, bytearray)) or hasattr(type(value), "__copy__"):
-        return copy.copy(value)
-    return copy.deepcopy(value)
-
-
-# The tables: a special method's name, and the plain function that gives its result.
-
-_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "__abs__": operator.abs,
-    "__aiter__": aiter,
-    "__anext__": anext,
-    "__bool__": bool,
-    "__bytes__": bytes,
-    "__ceil__": math.ceil,
-    "__complex__": complex,
-    "__float__": float,
-    "__floor__": math.floor,
-    "__fspath__": os.fspath,
-    "__int__": int,
-    "__invert__": operator.invert,
-    "__iter__": iter,
-    "__len__": len,
-    "__length_hint__": operator.length_hint,
-    "__neg__": operator.neg,
-    "__pos__": operator.pos,
-    "__reversed__": reversed,
-    "__str__": str,
-    "__trunc__": math.trunc,
-}
-
-_TWO_SIDED: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
-    "add": (operator.add, operator.iadd),
-    "and": (operator.and_, operator.iand),
-    "divmod": (divmod, divmod),
-    "floordiv": (operator.floordiv, operator.ifloordiv),
-    "lshift": (operator.lshift, operator.ilshift),
-    "matmul": (operator.matmul, operator.imatmul),
-    "mod": (operator.mod, operator.imod),
-    "mul": (operator.mul, operator.imul),
-    "or": (operator.or_, operator.ior),
-    "pow": (operator.pow, operator.ipow),
-    "rshift": (operator.rshift, operator.irshift),
-    "sub": (operator.sub, operator.isub),
-    "truediv": (operator.truediv, operator.itruediv),
-    "xor": (operator.xor, operator.ixor),
-}
-"""The operator, and the one with assignment."""
-
-_ONE_SIDED: dict[str, Callable[[Any, Any], Any]] = {
-    "__contains__": operator.contains,
-    "__eq__": operator.eq,
-    "__format__": format,
-    "__ge__": operator.ge,
-    "__gt__": operator.gt,
-    "__instancecheck__": lambda value, other: isinstance(other, value),
-    "__le__": operator.le,
-    "__lt__": operator.lt,
-    "__ne__": operator.ne,
-    "__subclasscheck__": lambda value, other: issubclass(other, value),
-}
-
-
-def _with(value: Any) -> None:
-    with value:
-        pass
-
-
-async def _async_with(value: Any) -> None:
-    async with value:
-        pass
-
-
-async def _await(value: Any) -> None:
-    await value
-
-
-_PROTOCOLS: dict[tuple[str, ...], Callable[[Any], Any]] = {
-    ("__enter__", "__exit__"): _with,
-    ("__aenter__", "__aexit__"): lambda value: _async_with(value).send(None),
-    ("__await__",): lambda value: _await(value).send(None),
-}
-"""Those that only a statement calls. Done to a value that has not got them, it raises its error."""
-
-
-def _by_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def method(self: Any) -> Any:
-        return function(value_of(self))
-
-    return method
-
-
-def _by_operator(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        return operation(value_of(self), _plain(other))
-
-    return method
-
-
-def _by_reflected(
-    name: str, operation: Callable[[Any, Any], Any], assignment: Callable[[Any, Any], Any]
-) -> Callable[[Any, Any], Any]:
-    inplace = f"__i{name}__"
-
-    def method(self: Any, other: Any) -> Any:
-        # Python asks the right side before `list += …` and its like have had their turn.
-        if hasattr(type(other), inplace) and is_inplace(sys._getframe(1)):
-            return assignment(other, value_of(self))
-        return operation(other, value_of(self))
-
-    return method
-
-
-def _by_assignment(name: str, assignment: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    inplace = f"__i{name}__"
-
-    def method(self: Any, other: Any) -> Any:
-        value = value_of(self)
-        if hasattr(type(value), inplace):
-            value = _copy_for_inplace(value)
-        return assignment(value, _plain(other))
-
-    return method
-
-
-def _by_protocol(
-    name: str, names: tuple[str, ...], statement: Callable[[Any], Any]
-) -> Callable[..., Any]:
-    def method(self: Any, *args: Any) -> Any:
-        value = value_of(self)
-        kind = type(value)
-        if not all(hasattr(kind, needed) for needed in names):
-            statement(value)
-        return getattr(kind, name)(value, *args)
-
-    return method
-
-
-def _fill() -> None:
-    methods: dict[str, Callable[..., Any]] = {}
-    for name, function in _FUNCTIONS.items():
-        methods[name] = _by_function(function)
-    for name, operation in _ONE_SIDED.items():
-        methods[name] = _by_operator(operation)
-    for name, (operation, assignment) in _TWO_SIDED.items():
-        methods[f"__{name}__"] = _by_operator(operation)
-        methods[f"__r{name}__"] = _by_reflected(name, operation, assignment)
-        if assignment is not operation:
-            methods[f"__i{name}__"] = _by_assignment(name, assignment)
-    for names, statement in _PROTOCOLS.items():
-        for name in names:
-            methods[name] = _by_protocol(name, names, statement)
-    for name, method in methods.items():
-        method.__name__ = method.__qualname__ = name
-        if name not in _Handle.__dict__:
-            setattr(_Handle, name, method)
-
-
-_fill()
+for _name, _method in special_methods(value_of, _plain).items():
+    if _name not in _Handle.__dict__:
+        setattr(_Handle, _name, _method)

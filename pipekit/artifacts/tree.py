@@ -20,7 +20,7 @@ from typing import Any
 from pipekit.artifacts.mapped import read
 from pipekit.artifacts.plain import is_short_int
 from pipekit.artifacts.preview import describe
-from pipekit.model.hashing import reduces_plainly
+from pipekit.model.object_value import reduces_plainly
 from pipekit.origin import origin_of
 from pipekit.ports import Sink
 

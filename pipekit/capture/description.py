@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,8 @@ from pipekit.capture.ownership import PACKAGE, PIPEKIT, USER, Owner, owner_of_lo
 from pipekit.capture.part import BlindSpot
 from pipekit.capture.references import Constants
 from pipekit.capture.source_module import Found, find_module
+from pipekit.capture.value_form import FORMS, LRU
+from pipekit.capture.wrapper import is_ours, is_wrapper, unwrap
 from pipekit.model.hashing import Hasher, digest_bytes
 from pipekit.model.records import Digest
 from pipekit.origin import stable_name
@@ -46,7 +47,6 @@ class Nodes(Protocol):
         """The node of a file's content."""
 
 
-_LRU = type(functools.lru_cache(lambda: None))
 _SLOT_LIKE = (
     types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
     types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodWrapperType,
@@ -73,42 +73,11 @@ what is in them does not."""
 _PLAIN = Hasher()
 
 
-def unwrap(value: Any) -> Any:
-    """The user's function behind pipekit's own objects, which count as that function."""
-    while is_wrapper(value):
-        value = value.function
-    return value
-
-
-def is_wrapper(value: object) -> bool:
-    """Whether a value is pipekit's own object around a user's function."""
-    cls: Any = type(value)
-    return _is_ours(cls) and "function" in _attributes(value)
-
-
-@functools.lru_cache(maxsize=1024)
-def _is_ours(cls: type) -> bool:
-    """Whether instances are pipekit's own callables (components, pipelines, futures)."""
-    return any(
-        "__call__" in vars(base) and str(base.__module__).startswith("pipekit.")
-        for base in cls.__mro__
-    )
-
-
-def _attributes(value: object) -> dict[str, Any]:
-    # Not by `getattr`: a future would wait for its value.
-    try:
-        found: dict[str, Any] = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return found
-
-
 def counts_as_code(value: object) -> bool:
     """Whether a value is a definition of its own, rather than data that a variable holds."""
     kind = type(value)
     return (
-        kind in (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, _LRU)
+        kind in (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, LRU)
         or issubclass(kind, type)
         or is_wrapper(value)
         or (kind is types.MethodType and find_library_name(value) is not None)
@@ -173,10 +142,10 @@ class Description:
         """
         value = unwrap(value)
         cls: Any = type(value)
-        structured = _STRUCTURED.get(cls)
+        structured = FORMS.get(cls)
         if structured is not None:
             structured(self, value, where)
-        elif _is_ours(cls):
+        elif is_ours(cls):
             self.say("future")
             self.warn(f"{where} is a future, whose value is not known yet")
         elif isinstance(value, type):
@@ -273,7 +242,7 @@ class Description:
             if named is not None:
                 libraries[named[0]] = named[1]
                 return digest_bytes("library", named[0])
-            if type(obj) is _LRU:
+            if type(obj) is LRU:
                 obj = obj.__wrapped__
             node = self._nodes.of(obj)
             known = met.get(id(node))
@@ -312,9 +281,9 @@ class _Known(dict[type, Callable[[Any], Digest]]):
         self._code_of = code_of
 
     def get(self, cls: type, default: Any = None) -> Any:
-        if cls.__module__ != "builtins" and _is_ours(cls):
+        if cls.__module__ != "builtins" and is_ours(cls):
             return self._unwrapped
-        if cls is _LRU:
+        if cls is LRU:
             return self._code_of
         if cls.__module__ != "builtins" and _is_state(cls):
             return lambda value: digest_bytes("passed over", cls.__qualname__)
@@ -342,77 +311,3 @@ def _is_state(cls: type) -> bool:
 
 def _is_generator(name: str) -> bool:
     return name in ("random.Random", "random.SystemRandom") or name.startswith("numpy.random.")
-
-
-def _method(to: Description, value: types.MethodType, where: str) -> None:
-    to.say("method")
-    to.value(value.__func__, where)
-    to.value(value.__self__, where)
-
-
-def _property(to: Description, value: property, where: str) -> None:
-    to.say("property")
-    for accessor in (value.fget, value.fset, value.fdel):
-        to.value(accessor, where)
-
-
-def _wrapped(to: Description, value: Any, where: str) -> None:
-    to.say(type(value).__name__)
-    to.value(value.__func__, where)
-
-
-def _cached_property(to: Description, value: Any, where: str) -> None:
-    to.say("cached property")
-    to.value(value.func, where)
-
-
-def _partial(to: Description, value: Any, where: str) -> None:
-    to.say("partial", str(len(value.args)), *sorted(value.keywords))
-    to.value(value.func, where)
-    for argument in value.args:
-        to.value(argument, f"an argument of the partial in {where}")
-    for name in sorted(value.keywords):
-        to.value(value.keywords[name], f"argument {name!r} of the partial in {where}")
-
-
-def _lru(to: Description, value: Any, where: str) -> None:
-    named = find_library_name(value)
-    if named is not None:
-        to.name_library(*named)
-        return
-    to.say("memoised")
-    to.value(value.__wrapped__, where)
-
-
-def _dispatch_method(to: Description, value: Any, where: str) -> None:
-    to.say("dispatch method")
-    to.value(value.dispatcher, where)
-
-
-def _code(to: Description, value: Any, where: str) -> None:
-    to.code(value)
-
-
-def _module(to: Description, value: types.ModuleType, where: str) -> None:
-    to.module(value)
-
-
-def _pattern(to: Description, value: Any, where: str) -> None:
-    to.say("pattern", repr(value.pattern), str(value.flags))
-
-
-_STRUCTURED: dict[type, Callable[[Description, Any, str], None]] = {
-    types.FunctionType: _code,
-    types.BuiltinFunctionType: _code,
-    types.MethodType: _method,
-    types.ModuleType: _module,
-    property: _property,
-    staticmethod: _wrapped,
-    classmethod: _wrapped,
-    functools.partial: _partial,
-    functools.partialmethod: _partial,
-    functools.cached_property: _cached_property,
-    functools.singledispatchmethod: _dispatch_method,
-    _LRU: _lru,
-    type(re.compile("")): _pattern,
-}

@@ -20,13 +20,14 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pipekit.capture.description import Description, is_wrapper, unwrap
+from pipekit.capture.description import Description
 from pipekit.capture.library import find_library_name
 from pipekit.capture.node import Node, collect
 from pipekit.capture.ownership import USER
 from pipekit.capture.part import BlindSpot, Fingerprint, Part
 from pipekit.capture.reach import Reach
 from pipekit.capture.source_module import find_module
+from pipekit.capture.wrapper import is_wrapper, unwrap
 from pipekit.errors import UsageError
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.records import Digest

@@ -6,13 +6,16 @@ import sys
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from pipekit.capture.ownership import USER, Owner, owner_of_file, owner_of_module
+from pipekit.capture.ownership import STANDARD, USER, Owner, owner_of_file, owner_of_module
 
 _HIDDEN_GENERATORS = {
     ("random", "Random"): "random",
     ("numpy.random.mtrand", "RandomState"): "numpy.random",
 }
 """Classes whose bound methods stand in their modules as functions, and in which."""
+
+_MADE_AT_RUN_TIME = 1 << 9
+"""The flag of classes that are no part of a C program (`Py_TPFLAGS_HEAPTYPE`)."""
 
 
 def find_library_name(obj: Any) -> tuple[str, Owner] | None:
@@ -69,6 +72,8 @@ def _name_class(cls: type) -> tuple[str, Owner] | None:
     if named is not None:
         return named
     owner = owner_of_module(module)
+    if owner.kind == STANDARD and not cls.__flags__ & _MADE_AT_RUN_TIME:
+        return f"{module}.{cls.__qualname__}", owner  # built in, and in no module: a generator's
     if owner.kind == USER or "<locals>" not in cls.__qualname__ or _has_user_code(cls):
         return None
     return f"{module}.{cls.__qualname__}", owner

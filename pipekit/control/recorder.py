@@ -83,15 +83,13 @@ class Recorder:
             self.stage(Change(step.task_id, open=attempt, move=move, events=(started,)))
         else:
             create = task_record(step, Status.RUNNING, started_at=at)
-            self.stage(
-                Change(step.task_id, create=create, open=attempt, events=(*_called(step), started))
-            )
+            self.stage(Change(step.task_id, create=create, open=attempt, events=(started,)))
         step.recorded = step.running_recorded = True
 
     def waiting(self, step: Step) -> None:
         """The step waits for longer than a moment: show it."""
         create = task_record(step, Status.PENDING)
-        self.stage(Change(step.task_id, create=create, events=_called(step)))
+        self.stage(Change(step.task_id, create=create))
         step.recorded = True
 
     def ended(
@@ -115,14 +113,13 @@ class Recorder:
         if step.recorded:
             create = None
             move = Move(_BEFORE_END, step.status, at, step.failure, step.reused_from)
-            events = (*started, event)
         else:
             create = task_record(step, step.status, started_at=step.started_at, ended_at=at)
             move = None
-            events = (*_called(step), *started, event)
         self.stage(
             Change(
-                step.task_id, create, opened, closing, move, artifacts, contents, memo, events
+                step.task_id, create, opened, closing, move, artifacts, contents, memo,
+                (*started, event),
             )
         )  # fmt: skip
         step.recorded = True
@@ -142,8 +139,7 @@ class Recorder:
             )
         else:
             create = task_record(step, Status.PENDING, started_at=step.started_at)
-            events = (*_called(step), *started, event)
-            self.stage(Change(step.task_id, create, opened, closing, events=events))
+            self.stage(Change(step.task_id, create, opened, closing, events=(*started, event)))
         step.recorded = True
         step.running_recorded = False
 
@@ -180,10 +176,6 @@ def _contents(outputs: dict[str, Output]) -> tuple[tuple[Digest, bytes], ...]:
         for output in outputs.values()
         if output.content is not None
     )
-
-
-def _called(step: Step) -> tuple[Event, ...]:
-    return (Event(step.task_id, step.called_at, Transition.SUBMITTED),)
 
 
 def task_record(

@@ -126,6 +126,10 @@ class Step:
             self.values = {}
         return self.values.setdefault(output, value)
 
+    def has_output(self, output: str) -> bool:
+        """Whether `get_output` would give or raise at once."""
+        return self.ended
+
     def describe_output(self, output: str) -> str:
         """`fit.value, running`: never waits."""
         name = self.name if output == "value" else f"{self.name}.{output}"

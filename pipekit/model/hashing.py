@@ -1,5 +1,5 @@
 """Value digests: equal values have equal digests in every process. Owns the canonical form of plain
-values and objects; arrays and frames are taken apart in `library_value`. Reads no file by itself.
+values; objects are taken apart in `object_value`, arrays in `library_value`. Reads no file itself.
 
 Theory of operation. A value is a tree of nodes, and a node's digest is BLAKE3 over a tag and the
 digests of its children, so that a placeholder whose digest is known may stand anywhere in the tree.
@@ -12,18 +12,15 @@ referred to by its distance from the top. Inside a component, and only there, sh
 
 from __future__ import annotations
 
-import copyreg
-import enum
 import functools
 import math
-import operator
 import struct
 import sys
 import types
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from blake3 import blake3
@@ -40,8 +37,6 @@ LARGE_BYTES = 1 << 20
 _MEMO_VISITS = 32
 """A subtree is remembered, for being met again, where it took this many visits: remembering each
 pair in a list of a million costs more than it saves."""
-
-_LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "matplotlib"})
 
 Form = Callable[["Walk", Any], bytes]
 """Gives the digest of a value of one class."""
@@ -227,6 +222,13 @@ def _flat(tag: bytes, items: Sequence[Any]) -> bytes | None:
     return blake3(b"".join(parts)).digest()
 
 
+def _is_cached_property(cls: type, name: str) -> bool:
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return type(base.__dict__[name]) is functools.cached_property
+    return False
+
+
 def combine(tag: bytes, *digests: bytes) -> bytes:
     """The digest of a node from its children's."""
     return blake3(b"%b:%d:%b" % (tag, len(digests), b"".join(digests))).digest()
@@ -328,30 +330,16 @@ def _dict(walk: Walk, value: dict[Any, Any]) -> bytes:
     )
 
 
-def _unordered(walk: Walk, tag: bytes, items: Iterable[Any]) -> bytes:
+def unordered(walk: Walk, tag: bytes, items: Iterable[Any]) -> bytes:
     return combine(tag, *sorted(map(walk.node, items)))
 
 
 def _set(walk: Walk, value: set[Any]) -> bytes:
-    return _unordered(walk, b"set", value)
+    return unordered(walk, b"set", value)
 
 
 def _frozenset(walk: Walk, value: frozenset[Any]) -> bytes:
-    return _unordered(walk, b"frozenset", value)
-
-
-def _set_subclass(walk: Walk, value: set[Any]) -> bytes:
-    # Its own `__reduce__` lists the elements in the order of this process.
-    cls = type(value)
-    state = walk.attributes(cls, getattr(value, "__dict__", {}))
-    return combine(b"set subclass", walk.code(cls), _unordered(walk, b"elements", value), state)
-
-
-def _named_tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
-    cls = type(value)
-    state = walk.attributes(cls, getattr(value, "__dict__", {}))
-    items = walk.sequence(b"fields", tuple.__getitem__(value, slice(None)))
-    return combine(b"named tuple", walk.code(cls), items, state)
+    return unordered(walk, b"frozenset", value)
 
 
 def _buffer(walk: Walk, value: bytes | bytearray) -> bytes:
@@ -367,203 +355,27 @@ def _slice(walk: Walk, value: slice | range) -> bytes:
     return walk.sequence(type(value).__name__.encode(), (value.start, value.stop, value.step))
 
 
-# --- classes, functions, enums, paths ---------------------------------------------------------
-
-
-def _code(walk: Walk, value: Any) -> bytes:
-    return combine(b"code", bytes.fromhex(walk.hasher.code_of(value)))
-
-
-def _method(walk: Walk, value: types.MethodType) -> bytes:
-    return combine(b"method", walk.node(value.__func__), walk.node(value.__self__))
-
-
-def _builtin(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
-    owner = value.__self__
-    if owner is None or isinstance(owner, types.ModuleType):
-        return _code(walk, value)
-    return combine(b"builtin method", walk.node(value.__name__), walk.node(owner))
-
-
-def _module(walk: Walk, value: types.ModuleType) -> bytes:
-    return combine(b"module", walk.node(stable_name(value.__name__)))
-
-
-def _enum(walk: Walk, value: enum.Enum) -> bytes:
-    parts = (walk.node(value.name), walk.node(value.value))
-    return combine(b"enum", walk.code(type(value)), *parts)
-
-
-def _path(walk: Walk, value: Path) -> bytes:
-    # The name counts: `path.stem` and the suffix are what code looks at, besides the content.
-    content = bytes.fromhex(walk.hasher.digest_path(value))
-    return combine(b"path", walk.node(value.name), content)
-
-
-def _pure_path(walk: Walk, value: PurePath) -> bytes:
-    return combine(b"pure path", walk.node(type(value).__name__), walk.node(str(value)))
-
-
-def _partial(walk: Walk, value: functools.partial[Any]) -> bytes:
-    state = walk.attributes(type(value), value.__dict__)
-    call = (value.func, value.args, value.keywords)
-    return combine(b"partial", walk.code(type(value)), *map(walk.node, call), state)
-
-
-# --- times and numbers of the standard library ------------------------------------------------
-
-
-def _datetime(walk: Walk, value: Any) -> bytes:
-    text = value.replace(tzinfo=None).isoformat()
-    return combine(b"datetime", *map(walk.node, (text, value.fold, value.tzinfo)))
-
-
-def _time(walk: Walk, value: Any) -> bytes:
-    text = value.replace(tzinfo=None).isoformat()
-    return combine(b"time", *map(walk.node, (text, value.fold, value.tzinfo)))
-
-
-def _date(walk: Walk, value: Any) -> bytes:
-    return combine(b"date", walk.node(value.isoformat()))
-
-
-def _timedelta(walk: Walk, value: Any) -> bytes:
-    return walk.sequence(b"timedelta", (value.days, value.seconds, value.microseconds))
-
-
-def _decimal(walk: Walk, value: Any) -> bytes:
-    return combine(b"decimal", walk.node(str(value)))
-
-
-def _uuid(walk: Walk, value: Any) -> bytes:
-    return combine(b"uuid", walk.node(value.int), walk.node(value.is_safe.value))
-
-
-# --- any other object -------------------------------------------------------------------------
-
-
-def _object(walk: Walk, value: Any) -> bytes:
-    """By what pickle would take it apart into, never by pickle's bytes: those depend on sharing, on
-    interned strings and on the order of sets."""
-    cls = type(value)
-    reduced = _reduce(value, cls)
-    if isinstance(reduced, str):
-        module = getattr(value, "__module__", None) or cls.__module__
-        return combine(b"global", walk.node(stable_name(str(module))), walk.node(reduced))
-    filled: list[Any] = [*reduced, *[None] * (6 - len(reduced))]
-    function, args, state, items, pairs, setter = filled
-    if function is copyreg.__newobj__:  # type: ignore[attr-defined]
-        maker, args = walk.code(args[0]), args[1:]
-    else:
-        maker = walk.node(function)
-    return combine(
-        b"object",
-        maker,
-        walk.node(tuple(args)),
-        _state(walk, cls, state),
-        walk.node(None if items is None else list(items)),
-        walk.node(None if pairs is None else list(pairs)),
-        walk.node(setter),
+_FORMS: WeakKeyDictionary[type, Form] = WeakKeyDictionary(
+    cast(
+        dict[type, Form],
+        {
+            list: _list,
+            tuple: _tuple,
+            dict: _dict,
+            set: _set,
+            frozenset: _frozenset,
+            bytes: _buffer,
+            bytearray: _buffer,
+            memoryview: _memoryview,
+            slice: _slice,
+            range: _slice,
+        },
     )
-
-
-def _reduce(value: Any, cls: type) -> Any:
-    reducer = copyreg.dispatch_table.get(cls)
-    try:
-        return reducer(value) if reducer is not None else value.__reduce_ex__(5)
-    except (TypeError, RecursionError, OSError):
-        raise
-    except Exception as error:  # user code: `__reduce__` and `__getstate__`
-        raise TypeError(f"{type(error).__name__} in its __reduce__: {error}") from error
-
-
-def _state(walk: Walk, cls: type, state: Any) -> bytes:
-    if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
-        mine, slots = state
-        if mine is None or type(mine) is dict:
-            state = {**(mine or {}), **slots}
-    if type(state) is dict and all(type(name) is str for name in state):
-        return walk.attributes(cls, state)
-    return walk.node(state)
-
-
-def _is_cached_property(cls: type, name: str) -> bool:
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return type(base.__dict__[name]) is functools.cached_property
-    return False
-
-
-# --- which form a class has -------------------------------------------------------------------
-
-
-_STANDARD: dict[str, Form] = {
-    "datetime.datetime": _datetime,
-    "datetime.time": _time,
-    "datetime.date": _date,
-    "datetime.timedelta": _timedelta,
-    "decimal.Decimal": _decimal,
-    "uuid.UUID": _uuid,
-}
-"""Found by name, so that their modules need not be imported."""
-
-_BUILTIN: dict[type, Form] = {
-    list: _list,
-    tuple: _tuple,
-    dict: _dict,
-    set: _set,
-    frozenset: _frozenset,
-    bytes: _buffer,
-    bytearray: _buffer,
-    memoryview: _memoryview,
-    slice: _slice,
-    range: _slice,
-    types.FunctionType: _code,
-    types.BuiltinFunctionType: _builtin,
-    types.MethodType: _method,
-    types.ModuleType: _module,
-    functools.partial: _partial,
-}
-
-_FORMS: WeakKeyDictionary[type, Form] = WeakKeyDictionary(_BUILTIN)
+)
 
 
 def _form_of(cls: type) -> Form:
-    form = _choose(cls)
-    _FORMS[cls] = form
+    from pipekit.model.object_value import choose_form  # plain values need nothing of it
+
+    form = _FORMS[cls] = choose_form(cls)
     return form
-
-
-def _choose(cls: type) -> Form:
-    module, name = cls.__module__, cls.__qualname__
-    standard = _STANDARD.get(f"{module}.{name}")
-    if standard is not None and getattr(sys.modules.get(module), name, None) is cls:
-        return standard
-    if issubclass(cls, type):
-        return _code
-    if issubclass(cls, enum.Enum):
-        return _enum
-    if issubclass(cls, Path):
-        return _path
-    if issubclass(cls, PurePath):
-        return _pure_path
-    if issubclass(cls, set | frozenset):
-        return _set_subclass
-    if issubclass(cls, tuple) and hasattr(cls, "_fields") and reduces_plainly(cls):
-        return _named_tuple
-    if any(_root(base) in _LIBRARIES for base in cls.__mro__):
-        from pipekit.model.library_value import find_form  # who uses none of them needs none of it
-
-        found = find_form(cls)
-        if found is not None:
-            return found
-    return _object
-
-
-def reduces_plainly(cls: type) -> bool:
-    plain = operator.attrgetter("__reduce_ex__", "__reduce__", "__getstate__")
-    return bool(plain(cls) == plain(object))
-
-
-def _root(cls: type) -> str:
-    return cls.__module__.partition(".")[0] if isinstance(cls.__module__, str) else ""

@@ -6,7 +6,7 @@ import os
 import pickle
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from blake3 import blake3
@@ -50,7 +50,7 @@ def test_a_file_counts_by_its_bytes_alone(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="gone.csv"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.csv"):
         fresh().digest(tmp_path / "gone.csv")
 
 
@@ -168,7 +168,7 @@ def test_a_small_file_is_remembered_in_memory_only(tmp_path: Path) -> None:
 
 
 class Bomb:
-    exploded: list[str] = []
+    exploded: ClassVar[list[str]] = []
 
     def __reduce__(self) -> Any:
         return (Bomb.exploded.append, ("!",))

@@ -69,8 +69,10 @@ DEFINITIONS = [
          "CONFIG = {'a': 1}\ndef main(): return CONFIG['a']"),
     edit("the order of a global dict", "{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}", DIFFERENT,
          "CONFIG = {'a': 1, 'b': 2}\ndef main(): return list(CONFIG)"),
-    edit("a global list", "[1, 2]", "[2, 1]", DIFFERENT, "NAMES = [1, 2]\ndef main(): return NAMES"),
-    edit("a global set", "{1, 2}", "{1, 3}", DIFFERENT, "NAMES = {1, 2}\ndef main(): return NAMES"),
+    edit("a global list", "[1, 2]", "[2, 1]", DIFFERENT,
+         "NAMES = [1, 2]\ndef main(): return NAMES"),
+    edit("a global set", "{1, 2}", "{1, 3}", DIFFERENT,
+         "NAMES = {1, 2}\ndef main(): return NAMES"),
     edit("the order of a global set", "{'a', 'b'}", "{'b', 'a'}", SAME,
          "NAMES = {'a', 'b'}\ndef main(): return NAMES"),
     edit("a global in the module of a helper", "RATE = 3", "RATE = 4", DIFFERENT,
@@ -83,7 +85,8 @@ DEFINITIONS = [
     edit("a closure's value", "make(1)", "make(2)", DIFFERENT,
          "def make(n):\n    def inner(x): return x + n\n    return inner\nmain = make(1)"),
     edit("a closure's function", "+ 1", "+ 2", DIFFERENT,
-         "def make(f):\n    def inner(x): return f(x)\n    return inner\nmain = make(lambda x: x + 1)"),
+         "def make(f):\n    def inner(x): return f(x)\n    return inner\n"
+         "main = make(lambda x: x + 1)"),
     edit("which of two closures comes first", "[make(1), make(2)]", "[make(2), make(1)]", DIFFERENT,
          "def make(n): return lambda x: x + n\nBOTH = [make(1), make(2)]\n"
          "def main(x): return BOTH[0](x)"),
@@ -167,7 +170,8 @@ WRAPPED = [
          "import functools\n@functools.singledispatch\ndef show(x): return 0\n@show.register\n"
          "def _(x: int): return x + 1\ndef main(x): return show(x)"),
     edit("a bound method", "self.n + 1", "self.n + 2", DIFFERENT,
-         "class A:\n    n = 1\n    def m(self): return self.n + 1\nf = A().m\ndef main(): return f()"),
+         "class A:\n    n = 1\n    def m(self): return self.n + 1\nf = A().m\n"
+         "def main(): return f()"),
     edit("the instance of a bound method", "A(1)", "A(2)", DIFFERENT,
          "class A:\n    def __init__(self, n): self.n = n\n    def m(self): return self.n\n"
          "f = A(1).m\ndef main(): return f()"),
@@ -218,12 +222,15 @@ CLASSES = [
          "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\n"
          "    def m(self): return self.n + 1\ndef main(): return A().m()"),
     edit("a member of an enumeration", "RED = 1", "RED = 2", DIFFERENT,
-         "from enum import Enum\nclass Color(Enum):\n    RED = 1\ndef main(): return Color.RED.value"),
+         "from enum import Enum\nclass Color(Enum):\n    RED = 1\n"
+         "def main(): return Color.RED.value"),
     edit("a method of an enumeration", "+ 1", "+ 2", DIFFERENT,
-         "from enum import Enum\nclass Color(Enum):\n    RED = 1\n    def m(self): return self.value + 1\n"
+         "from enum import Enum\nclass Color(Enum):\n    RED = 1\n"
+         "    def m(self): return self.value + 1\n"
          "def main(): return Color.RED.m()"),
     edit("the fields of a named tuple", "a: int", "b: int", DIFFERENT,
-         "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\ndef main(x): return P(x)"),
+         "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n"
+         "def main(x): return P(x)"),
     edit("the fields of a named tuple made by a call", "'a'", "'b'", DIFFERENT,
          "from collections import namedtuple\nP = namedtuple('P', 'a')\ndef main(x): return P(x)"),
     edit("the default of a pydantic field", "= 1", "= 2", DIFFERENT,
@@ -237,7 +244,8 @@ CLASSES = [
          "    @field_validator('n')\n    @classmethod\n    def check(cls, v): return v + 1\n"
          "def main(x): return A(n=x).n"),
     edit("the class of a global instance", "self.n + 1", "self.n + 2", DIFFERENT,
-         "class A:\n    n = 1\n    def m(self): return self.n + 1\na = A()\ndef main(): return a.m()"),
+         "class A:\n    n = 1\n    def m(self): return self.n + 1\na = A()\n"
+         "def main(): return a.m()"),
     edit("an attribute of a global instance", "a.n = 1", "a.n = 2", DIFFERENT,
          "class A: pass\na = A()\na.n = 1\ndef main(): return a.n"),
     edit("a class inside a function", "n = 1", "n = 2", DIFFERENT,

@@ -175,7 +175,7 @@ PLAIN: list[tuple[Any, str]] = [
 def test_plain_values_and_objects_come_back_equal(trip: Trip, value: Any, serializer: str) -> None:
     loaded = trip(value, serializer)
     assert loaded == value
-    if not isinstance(value, set | frozenset | Plain | Record):
+    if not isinstance(value, set | frozenset | Plain | Record) and serializer != "pickle":
         assert repr(loaded) == repr(value)
 
 
@@ -285,7 +285,7 @@ def test_fortran_order_stays(trip: Trip) -> None:
 
 
 OTHER_ARRAYS: list[Any] = [
-    np.array([1, "a", None], object), np.ma.masked_array([1, 2], [0, 1]), np.array([], "U0"),
+    np.array([1, "a", None], object), np.ma.masked_array([1, 2], [0, 1]),
     np.rec.array([(1, 2.0)]),
 ]  # fmt: skip
 
@@ -323,7 +323,7 @@ FRAMES: dict[str, tuple[Any, str]] = {
     "numbers": (pd.DataFrame({"a": [1, 2], "b": [1.5, np.nan], "c": [True, False]}), "pandas"),
     "text": (pd.DataFrame({"a": ["x", None], "b": ["", "é"]}), "pandas"),
     "empty": (pd.DataFrame(), ""),
-    "no rows": (pd.DataFrame({"a": pd.Series([], dtype="int64")}), "pandas"),
+    "no rows": (pd.DataFrame({"a": pd.Series([], dtype="int64")}), "pickle"),
     "times": (pd.DataFrame({"a": pd.to_datetime(["2024-01-01", None])}), "pandas"),
     "zones": (pd.DataFrame({"a": pd.to_datetime(["2024-01-01"], utc=True)}), "pandas"),
     "durations": (pd.DataFrame({"a": pd.to_timedelta(["1s", None])}), "pandas"),
@@ -457,16 +457,17 @@ def test_polars_frames_with_objects_are_said_not_to_be_storable_or_come_back(
 
 def test_arrow_tables_come_back_with_schema_and_metadata(trip: Trip) -> None:
     table = pa.table(
-        {"a": [1, None], "b": ["x", "y"], "c": pa.array(["u", "u"]).dictionary_encode()}
+        {"a": [1, None], "b": ["x", "y"], "c": pa.array(["u"] * 2).dictionary_encode()}
     )
-    for each in (
-        table,
-        table.slice(1),
-        table.replace_schema_metadata({"k": "v"}),
-        table.slice(0, 0),
-    ):
-        loaded = trip(each, "arrow")
-        assert loaded.equals(each, check_metadata=True)
+    labelled = table.replace_schema_metadata({"k": "v"})
+    for each in (table, table.slice(1), labelled, table.slice(0, 0)):
+        assert trip(each, "arrow").equals(each, check_metadata=True)
+
+
+def test_arrow_chunks_with_a_dictionary_each_come_back(trip: Trip) -> None:
+    chunks = [pa.array([text]).dictionary_encode() for text in ("u", "v", "w")]
+    table = pa.table({"c": pa.chunked_array(chunks)})
+    assert trip(table, "arrow").to_pylist() == table.to_pylist()
 
 
 # --- objects ----------------------------------------------------------------------------------
