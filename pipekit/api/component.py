@@ -98,7 +98,7 @@ class Component(Generic[P, R]):
                 self._options,
                 outputs=self._outputs,
                 defaults=binder.defaults,
-                fingerprinter=run.fingerprinter,
+                fingerprinter=run.session.fingerprinter,
                 executor=run.executor,
             )
             run.uses[self] = use

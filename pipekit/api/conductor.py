@@ -69,10 +69,13 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:
         name=pipeline.name,
         project=pipeline.project or settings.project_root.name,
         executor=executor,
-        fingerprinter=session.new_fingerprinter(),
     )
-    _record_start(run, pipeline, bound)
-    return _conduct(run, pipeline, args, kwargs)
+    session.enter_run()
+    try:
+        _record_start(run, pipeline, bound)
+        return _conduct(run, pipeline, args, kwargs)
+    finally:
+        session.leave_run()
 
 
 def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -> Any:
@@ -102,7 +105,6 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         name=step.name,
         project=pipeline.project or parent.project,
         executor=step.use.executor,
-        fingerprinter=parent.fingerprinter,
         parent=parent,
     )
     child.started_at = session.now()

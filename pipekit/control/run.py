@@ -14,7 +14,6 @@ from pipekit.model.records import Digest, Failure
 from pipekit.model.status import Status
 
 if TYPE_CHECKING:
-    from pipekit.capture.fingerprint import Fingerprinter
     from pipekit.control.session import Session
     from pipekit.control.use import Use
 
@@ -53,14 +52,13 @@ class Run:
 
     def __init__(
         self, session: Session, *, task_id: str, name: str, project: str, executor: str,
-        fingerprinter: Fingerprinter, parent: Run | None = None,
+        parent: Run | None = None,
     ) -> None:  # fmt: skip
         self.session = session
         self.task_id = task_id
         self.name = name
         self.project = project
         self.executor = executor
-        self.fingerprinter = fingerprinter
         self.parent = parent
         """The run whose step this one is; that run then records its beginning and its end."""
         self.planner = Planner()

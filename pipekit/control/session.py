@@ -80,7 +80,8 @@ class Session:
     def __init__(self, settings: Settings, *, reporter: Reporter | None = None) -> None:
         self.settings = settings
         self.closed = False
-        self.fingerprinter = self.new_fingerprinter()
+        self.fingerprinter = Fingerprinter(root=settings.project_root)
+        self._open_runs = 0
         self.archive = Archive(settings, code_of=self._code_of)
         self.store = self.archive.store
         self.artifacts = self.archive.artifacts
@@ -89,6 +90,7 @@ class Session:
         self.now = time
         self.new_id = IdMaker(SystemClock())
         self.ending_lock = threading.Lock()
+        self._runs_lock = threading.Lock()
         self._loop = SelectorLoop(self._turn_ended, self._loop_failed)
         recorder = Recorder(self.store, host=host_name(), pid=os.getpid())
         self._recorder = recorder
@@ -98,9 +100,18 @@ class Session:
 
     # what the floors below need
 
-    def new_fingerprinter(self) -> Fingerprinter:
-        """One a run: what globals hold may have changed since the last."""
-        return Fingerprinter(root=self.settings.project_root)
+    def enter_run(self) -> None:
+        """A run begins. What globals hold is looked at anew, unless another run goes on, for which
+        it is frozen."""
+        with self._runs_lock:
+            if self._open_runs == 0:
+                self.fingerprinter.thaw()
+            self._open_runs += 1
+
+    def leave_run(self) -> None:
+        """A run has ended."""
+        with self._runs_lock:
+            self._open_runs -= 1
 
     def _code_of(self, obj: object) -> Digest:
         return self.fingerprinter.code_of(obj)

@@ -298,3 +298,16 @@ def mutated() -> Any:
 @pipeline
 def many(n: int) -> int:
     return sum(get([increment(i) for i in range(n)]))
+
+
+@component
+def sometimes_slow(i: int, slow_at: int) -> float:
+    if i == slow_at:
+        time.sleep(1.0)
+    return time.time()
+
+
+@pipeline
+def one_slow_among_short(n: int, slow_at: int) -> list[float]:
+    get([sometimes_slow(-i, slow_at) for i in range(1, 20)])
+    return get([sometimes_slow(i, slow_at) for i in range(n)])
