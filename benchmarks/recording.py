@@ -15,18 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipekit.model.records import (
-    Artifact,
-    Attempt,
-    Change,
-    Closing,
-    Event,
-    Kind,
-    Memo,
-    StoredValue,
-    Task,
-    TaskSpec,
-)
+from pipekit.model.records import Artifact, Attempt, Change, Closing, Event, Kind, Memo, Task, TaskSpec
+from pipekit.model.value import StoredValue
 from pipekit.model.status import Status, Transition
 from pipekit.stores.sqlite import SqliteStore
 

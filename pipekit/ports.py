@@ -12,20 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
-from pipekit.model.records import (
-    Artifact,
-    Attempt,
-    Change,
-    Digest,
-    Event,
-    Failure,
-    FailureKind,
-    Kind,
-    Memo,
-    StoredValue,
-    Task,
-)
+from pipekit.model.failure import Failure, FailureKind
+from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Task
 from pipekit.model.status import Status
+from pipekit.model.value import Digest, StoredValue
 
 
 class Store(Protocol):

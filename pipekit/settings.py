@@ -96,9 +96,7 @@ def _checked(name: str, value: Any, source: str) -> Any:
         except (TypeError, ValueError):
             value = -1
         if value <= 0:
-            raise SettingsError(
-                f"Setting {name!r} from {source} is not a count of bytes above 0."
-            )
+            raise SettingsError(f"Setting {name!r} from {source} is not a count of bytes above 0.")
         return value
     if name == "artifacts" and "://" in value:
         raise SettingsError(

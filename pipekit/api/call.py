@@ -27,7 +27,7 @@ from pipekit.errors import NotSerializable
 from pipekit.executors.inline import Mailbox
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.planner import StepCalled
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 if TYPE_CHECKING:
     from pipekit.control.use import Use
@@ -132,7 +132,8 @@ class _Capture:
         kind = type(value)
         hasher = self._run.session.hasher
         if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
-            return Argument(name, hasher.digest(value), _shown(value, kind))
+            digest = hasher.digest(value) if kind is not PosixPath else self._path_digest(value)
+            return Argument(name, digest, _shown(value, kind))
         if is_future(value):
             return self._future(name, value)
         if _is_default(self._use, name, value):
@@ -189,6 +190,13 @@ class _Capture:
             raise NotSerializable(
                 where=self._where(name), type_name=type(value).__name__, reason=str(error)
             ) from error
+
+    def _path_digest(self, path: Path) -> Digest:
+        """By what lies there; a path to nothing (where the step is to write) by its text."""
+        try:
+            return self._run.session.hasher.digest(path)
+        except FileNotFoundError:
+            return digest_bytes("nothing at", str(path))
 
     def _stored(self, name: str, value: Any) -> Output:
         stored, content = self._run.session.artifacts.put(value, where=self._where(name))

@@ -32,6 +32,7 @@ class Component(Generic[P, R]):
         self._options = options
         self._binder: Binder | None = None
         self._outputs: tuple[str, ...] | None = None
+        self.__name__: str = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -12,8 +12,9 @@ from pipekit.control.session import Session, parse_executor, session_for
 from pipekit.control.step import Output
 from pipekit.control.use import Use
 from pipekit.errors import PipekitError, StepError, Stopped, short
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.planner import PipelineRaised, PipelineReturned, StopAsked
-from pipekit.model.records import Failure, FailureKind, Kind, Task, TaskSpec
+from pipekit.model.records import Kind, Task, TaskSpec
 from pipekit.model.status import Status
 from pipekit.ports import Assignment, Outcome
 from pipekit.settings import read_settings

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipekit.clock import SystemClock, to_datetime
 from pipekit.errors import ArtifactNotFound, NotFound, PipekitError, nearest, short
-from pipekit.model.records import Artifact, Attempt, Failure, Kind
+from pipekit.model.failure import Failure
+from pipekit.model.records import Artifact, Attempt, Kind
 from pipekit.model.records import Task as TaskRecord
 from pipekit.model.status import TERMINAL, Status
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.mapped import read, writable
 from pipekit.artifacts.preview import describe_array
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 _FLAT = frozenset("biufcmMSUV")
 _SIMPLE = frozenset("biufcmMSU")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from pipekit.errors import BlobMissing, StoreUnavailable
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.path import PathSerializer
 from pipekit.artifacts.pickling import read_pickle, write_pickle
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 
 class FigureSerializer:

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from pipekit.clock import Clock, SystemClock
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 KEPT_BYTES = 1 << 20
 """Files from here on are remembered on disk too."""

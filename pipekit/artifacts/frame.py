@@ -6,11 +6,13 @@ from __future__ import annotations
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.preview import clip, describe_frame
 from pipekit.artifacts.tree import Unfit
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 
 class ArrowSerializer:

@@ -8,11 +8,13 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.preview import clip
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 _CHUNK = 1 << 20
 _FOLDER = -1

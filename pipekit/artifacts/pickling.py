@@ -15,13 +15,15 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.mapped import writable
 from pipekit.artifacts.path import PathSerializer
 from pipekit.artifacts.preview import describe
 from pipekit.origin import MAIN, stable_name
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 SIGNATURE_BYTES = 32
 

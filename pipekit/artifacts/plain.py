@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from json import JSONDecoder, JSONEncoder
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipekit.artifacts.mapped import read
 from pipekit.artifacts.preview import clip, describe
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 _SCALARS = frozenset({int, float, bool, type(None), str})
 _INT_BITS = 14_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipekit.artifacts.array import NumpyScalarSerializer, NumpySerializer
 from pipekit.artifacts.figure import FigureSerializer
@@ -14,7 +15,9 @@ from pipekit.artifacts.pickling import PickleSerializer
 from pipekit.artifacts.plain import BytesSerializer, JsonSerializer, TextSerializer
 from pipekit.artifacts.tree import RecordSerializer, TreeSerializer
 from pipekit.errors import ArtifactError, UsageError, nearest
-from pipekit.ports import Serializer
+
+if TYPE_CHECKING:
+    from pipekit.ports import Serializer
 
 
 class SerializerRegistry:

@@ -4,14 +4,16 @@ else in a staged file. Knows no serializer."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
 from pipekit.artifacts.blob import unavailable
 from pipekit.errors import StoreUnavailable
-from pipekit.model.records import Digest
-from pipekit.ports import BlobStore
+from pipekit.model.value import Digest
+
+if TYPE_CHECKING:
+    from pipekit.ports import BlobStore
 
 _CHUNK = 1 << 20
 """Bytes that are hashed, hashed again and written while they are in the processor's cache."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -23,8 +23,10 @@ from pipekit.errors import (
     UntrustedPickle,
 )
 from pipekit.model.hashing import Hasher
-from pipekit.model.records import StoredValue
-from pipekit.ports import BlobStore, Serializer
+from pipekit.model.value import StoredValue
+
+if TYPE_CHECKING:
+    from pipekit.ports import BlobStore, Serializer
 
 SIGNATURE_BYTES = 32
 _SHORT = 500

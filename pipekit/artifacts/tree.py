@@ -15,14 +15,16 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.mapped import read
 from pipekit.artifacts.plain import is_short_int
 from pipekit.artifacts.preview import describe
 from pipekit.model.object_value import reduces_plainly
 from pipekit.origin import origin_of
-from pipekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipekit.ports import Sink
 
 MOST_NODES = 20_000
 """Larger trees are pickled: that is faster."""

@@ -14,7 +14,7 @@ from typing import Any
 from blake3 import blake3
 
 from pipekit.capture.layout import straighten
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 Instruction = tuple[int, str, Any]
 """Offset in bytes, name of the operation, and its argument: a name, a constant, the offset that it

@@ -21,7 +21,7 @@ from pipekit.capture.source_module import Found, find_module
 from pipekit.capture.value_form import FORMS, LRU
 from pipekit.capture.wrapper import is_ours, is_wrapper, unwrap
 from pipekit.model.hashing import Hasher, digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
 

@@ -30,7 +30,7 @@ from pipekit.capture.source_module import find_module
 from pipekit.capture.wrapper import is_wrapper, unwrap
 from pipekit.errors import UsageError
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 __all__ = ["BlindSpot", "Fingerprint", "Fingerprinter", "Part", "differences"]
 

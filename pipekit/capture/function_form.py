@@ -22,7 +22,7 @@ from pipekit.capture.ownership import (
 )  # fmt: skip
 from pipekit.capture.references import FREE, GLOBAL, References, Use, find_references
 from pipekit.capture.source_module import find_module
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
 CodeFacts = tuple[Digest, tuple[str, ...], References]

@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from pipekit.capture.part import BlindSpot, Fingerprint, Part
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 
 class Node:

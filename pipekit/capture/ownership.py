@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 USER, STANDARD, PACKAGE, PIPEKIT = "user", "standard", "package", "pipekit"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 
 @dataclass(frozen=True, slots=True)

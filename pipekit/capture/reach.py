@@ -18,7 +18,7 @@ from pipekit.capture.node import Node
 from pipekit.capture.ownership import Owner
 from pipekit.capture.source_module import Found, read_source
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
 _SECRET_WORDS = ("key", "token", "secret", "password", "passwd", "credential")

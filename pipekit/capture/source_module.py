@@ -17,7 +17,7 @@ from pipekit.capture.ownership import Owner, owner_of_file, owner_of_module
 from pipekit.capture.references import References, find_references
 from pipekit.clock import SystemClock
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 
 _WATCHING_SINCE = SystemClock.now()
 """A file that is older was imported as it is now, or before this process could have changed it."""

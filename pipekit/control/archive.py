@@ -14,7 +14,8 @@ from pipekit.artifacts.store import ArtifactStore
 from pipekit.control.step import Output
 from pipekit.errors import BlobMissing, StoreUnavailable, TaskNotFound, short
 from pipekit.model.hashing import Hasher
-from pipekit.model.records import Digest, Memo, StoredValue, Task
+from pipekit.model.records import Memo, Task
+from pipekit.model.value import Digest, StoredValue
 from pipekit.ports import Store
 from pipekit.settings import Settings
 from pipekit.stores import open_store
@@ -36,7 +37,13 @@ class Archive:
         self.files = FileDigests(settings.home / "cache")
         self.blobs = LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full")
         self.hasher = Hasher(code_of=code_of, digest_path=self.files.digest)
-        self.artifacts = ArtifactStore(self.blobs, hasher=self.hasher, key=self.key)
+        self.artifacts = ArtifactStore(
+            self.blobs,
+            hasher=self.hasher,
+            key=self.key,
+            files=self.files,
+            copies=settings.home / "copies",
+        )
         self._key: bytes | None = None
 
     def key(self) -> bytes:

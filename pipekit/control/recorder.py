@@ -11,14 +11,13 @@ from typing import Any
 
 from pipekit.control.step import Output, Produced, Step, attempt_of
 from pipekit.errors import StoreUnavailable
+from pipekit.model.failure import Failure
 from pipekit.model.records import (
     Artifact,
     Attempt,
     Change,
     Closing,
-    Digest,
     Event,
-    Failure,
     Kind,
     Memo,
     Move,
@@ -26,6 +25,7 @@ from pipekit.model.records import (
     TaskSpec,
 )
 from pipekit.model.status import Status, Transition
+from pipekit.model.value import Digest
 from pipekit.ports import Outcome, Store
 
 _MOST_CHANGES = 512
@@ -231,4 +231,4 @@ def stored_of(step: Step, source: int) -> Output | None:
     found = step.sources[source]
     if type(found) is Produced:
         return found.step.outputs.get(found.output)
-    return found.output  # type: ignore[union-attr,return-value]
+    return found.output  # type: ignore[return-value]

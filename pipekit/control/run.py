@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipekit.control.reporter import facts_of
 from pipekit.control.step import Output, Step
+from pipekit.model.failure import Failure
 from pipekit.model.planner import FailureHandled, Planner
-from pipekit.model.records import Digest, Failure
 from pipekit.model.status import Status
+from pipekit.model.value import Digest
 
 if TYPE_CHECKING:
     from pipekit.control.session import Session

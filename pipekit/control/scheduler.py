@@ -19,9 +19,11 @@ from pipekit.control.run import Run
 from pipekit.control.step import Output, Step
 from pipekit.errors import CodeChanged, PipekitError
 from pipekit.model import planner as plan
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.hashing import digest_bytes
-from pipekit.model.records import Digest, Failure, FailureKind, Memo
+from pipekit.model.records import Memo
 from pipekit.model.status import Status
+from pipekit.model.value import Digest
 from pipekit.ports import Assignment, Loop, Outcome
 
 if TYPE_CHECKING:

@@ -29,18 +29,9 @@ from pipekit.control.use import Use
 from pipekit.errors import PipekitError, Stopped, UnknownExecutor
 from pipekit.liveness import host_name, started_at
 from pipekit.model.hashing import Hasher
-from pipekit.model.records import (
-    Artifact,
-    Attempt,
-    Change,
-    Closing,
-    Digest,
-    Event,
-    Move,
-    StoredValue,
-    Task,
-)
+from pipekit.model.records import Artifact, Attempt, Change, Closing, Event, Move, Task
 from pipekit.model.status import Status, Transition
+from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import MAIN, stable_name
 from pipekit.ports import Executor, Reporter
 from pipekit.settings import Settings
@@ -149,7 +140,9 @@ class Session:
             from pipekit.executors.inline import InlineExecutor
             from pipekit.worker.runner import Runner
 
-            return InlineExecutor(self._loop, Runner(self.artifacts, self.fingerprinter))
+            return InlineExecutor(
+                self._loop, Runner(self.artifacts, self.fingerprinter.fingerprint)
+            )
         from pipekit.executors.process import ProcessExecutor
 
         return ProcessExecutor(

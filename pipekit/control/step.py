@@ -9,8 +9,10 @@ import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipekit.errors import StepError, StepFailed, StepSkipped, Stopped, short
-from pipekit.model.records import Attempt, Digest, Failure, FailureKind, StoredValue
+from pipekit.model.failure import Failure, FailureKind
+from pipekit.model.records import Attempt
 from pipekit.model.status import TERMINAL, Status
+from pipekit.model.value import Digest, StoredValue
 from pipekit.ports import Assignment
 
 if TYPE_CHECKING:

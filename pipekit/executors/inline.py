@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from time import time
 
 from pipekit.liveness import host_name, started_at
-from pipekit.model.records import FailureKind
+from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
 from pipekit.worker.message import Call, Done
 from pipekit.worker.runner import Runner
@@ -66,7 +66,7 @@ class InlineExecutor:
         )
         assignment.host, assignment.pid = host_name(), os.getpid()
         assignment.pid_started_at = started_at(assignment.pid) or 0.0
-        if type(report) is Done:
+        if isinstance(report, Done):
             outcome = Outcome(report.duration_seconds, outputs=report.outputs, none=report.none)
         else:
             outcome = Outcome(

@@ -17,7 +17,7 @@ from time import monotonic, time
 
 from pipekit.executors.worker_process import WorkerProcess
 from pipekit.liveness import host_name
-from pipekit.model.records import FailureKind
+from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
 from pipekit.worker.board import NO_CALL
 from pipekit.worker.message import Broke, Done, Setup

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from pipekit.model.records import FailureKind
+from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment
 from pipekit.worker.board import Board
 from pipekit.worker.message import Call, ComponentSpec, Introduce, Setup, Unpacker, pack

@@ -25,7 +25,7 @@ from weakref import WeakKeyDictionary
 
 from blake3 import blake3
 
-from pipekit.model.records import Digest
+from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
 PACKED_LENGTH = 4096

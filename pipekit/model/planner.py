@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipekit.model.records import Digest, Failure, FailureKind
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import Status
+from pipekit.model.value import Digest
 
 StepNumber = int
 """Steps of one run, counted in call order from 0."""

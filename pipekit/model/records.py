@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from pipekit.model.failure import Failure
 from pipekit.model.status import Status, Transition
-
-Digest = str
-"""64 hexadecimal characters: BLAKE3 with 256 bits."""
+from pipekit.model.value import Digest, StoredValue
 
 JsonValue = Any
 """None, bool, int, float, str, and lists and string-keyed dicts of these."""
@@ -26,46 +25,6 @@ class Kind(StrEnum):
     PIPELINE = "pipeline"
     STEP = "step"
     SCRIPT = "script"
-
-
-class FailureKind(StrEnum):
-    """Why an attempt did not complete: each has its own budget of retries."""
-
-    ERROR = "error"
-    """The user's code raised."""
-    EXITED = "exited"
-    """The worker process ended, by a signal or by an exit call."""
-    TIMEOUT = "timeout"
-    FLOODED = "flooded"
-    """The attempt wrote more to its console than the limit."""
-    IMPORT = "import"
-    """The module of the component cannot be imported; no retry helps."""
-    CODE_CHANGED = "code_changed"
-    """The worker's code is not the controller's; no retry helps."""
-    OUTPUTS = "outputs"
-    """The count of returned values does not match, or one cannot be stored; no retry helps."""
-    INPUTS = "inputs"
-    """An input cannot be loaded."""
-    SKIPPED = "skipped"
-    """Something that the step depends on failed."""
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a task failed, as text alone: it outlives the code that raised."""
-
-    kind: FailureKind
-    message: str
-    """`ValueError: empty dataset`, or a sentence of pipekit's own."""
-    traceback: str = ""
-    """The user's frames, as Python prints them; empty where no user code raised."""
-    exception: str = ""
-    """Qualified name of the exception's class, for `retry_on` and display."""
-    step: str = ""
-    """Display name of the step at the root of the failure, where that is another one."""
-    chain: tuple[str, ...] = ()
-    """For a skipped step: display names from itself to the step that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,24 +98,6 @@ class Attempt:
     log_start: int = 0
     """Offsets into that file, in bytes."""
     log_end: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredValue:
-    """A value that an artifact store holds, and all that is known of it without loading it."""
-
-    digest: Digest
-    """Of the value in canonical form: equal values, equal digests. Keys are made of these."""
-    blob: Digest
-    """Of the bytes: the address under which they lie."""
-    serializer: str
-    type: str
-    """Qualified name of the value's class, for display."""
-    size_bytes: int
-    preview: str = ""
-    """A line or a few about the value, made when it was stored."""
-    inline: bool = False
-    """The bytes lie in the store beside the records, not in the blob store."""
 
 
 @dataclass(frozen=True, slots=True)

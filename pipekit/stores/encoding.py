@@ -11,20 +11,10 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _quote
 from typing import Any
 
-from pipekit.model.records import (
-    Artifact,
-    Attempt,
-    Digest,
-    Event,
-    Failure,
-    FailureKind,
-    Kind,
-    Memo,
-    StoredValue,
-    Task,
-    TaskSpec,
-)
+from pipekit.model.failure import Failure, FailureKind
+from pipekit.model.records import Artifact, Attempt, Event, Kind, Memo, Task, TaskSpec
 from pipekit.model.status import Status, Transition
+from pipekit.model.value import Digest, StoredValue
 
 Row = Sequence[Any]
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipekit.model.records import Change, Failure, Move, Task
+from pipekit.model.failure import Failure
+from pipekit.model.records import Change, Move, Task
 from pipekit.model.status import TERMINAL, Status
 
 

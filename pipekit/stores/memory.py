@@ -8,18 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pipekit.errors import StoreUnavailable
-from pipekit.model.records import (
-    Artifact,
-    Attempt,
-    Change,
-    Closing,
-    Digest,
-    Event,
-    Kind,
-    Memo,
-    Task,
-)
+from pipekit.model.records import Artifact, Attempt, Change, Closing, Event, Kind, Memo, Task
 from pipekit.model.status import Status
+from pipekit.model.value import Digest
 from pipekit.stores.guard import Standing, admits, advance, standing_of
 
 

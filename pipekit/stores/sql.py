@@ -19,17 +19,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from pipekit.errors import StoreUnavailable
-from pipekit.model.records import (
-    Artifact,
-    Attempt,
-    Change,
-    Digest,
-    Event,
-    Kind,
-    Memo,
-    Task,
-)
+from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Task
 from pipekit.model.status import Status
+from pipekit.model.value import Digest
 from pipekit.stores.dialect import Dialect
 from pipekit.stores.draft import Draft, Rows
 from pipekit.stores.encoding import (

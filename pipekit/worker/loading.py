@@ -33,7 +33,7 @@ def load_function(spec: ComponentSpec, main_module: str) -> Callable[..., Any]:
         return pickle.loads(spec.pickled)  # type: ignore[no-any-return]
     module = import_module(spec.origin, is_main=spec.origin.module == main_module)
     found = walk(module, spec.origin.qualname)
-    function = _plain(found)
+    function: Callable[..., Any] | None = _plain(found)
     if function is None:
         raise ImportError(
             f"module {spec.origin.module!r} ({spec.origin.path}) has no function "

@@ -10,7 +10,8 @@ import pickle
 import struct
 from typing import Any, NamedTuple
 
-from pipekit.model.records import Digest, FailureKind, StoredValue
+from pipekit.model.failure import FailureKind
+from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import Origin
 
 HEADER = struct.Struct("<I")

@@ -15,16 +15,18 @@ import threading
 from collections import deque
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.store import ArtifactStore
-from pipekit.capture.fingerprint import Fingerprinter
 from pipekit.model.hashing import Hasher
 from pipekit.worker.board import Board
 from pipekit.worker.message import Call, Introduce, Ready, Report, Setup, Unpacker, pack
 from pipekit.worker.runner import Runner
+
+if TYPE_CHECKING:
+    from pipekit.capture.fingerprint import Fingerprinter
 
 SOCKET_FD = 3
 BOARD_FD = 4
@@ -108,14 +110,35 @@ def _set_up(setup: Setup) -> Runner:
         os.environ.pop("PYTHONPATH", None)
     else:
         os.environ["PYTHONPATH"] = setup.python_path
-    fingerprinter = Fingerprinter(root=Path(setup.project_root))
-    hasher = Hasher(
-        code_of=fingerprinter.code_of,
-        digest_path=FileDigests(Path(setup.home) / "cache").digest,
-    )
+    fingerprinter = _Fingerprinters(Path(setup.project_root))
+    home = Path(setup.home)
+    files = FileDigests(home / "cache")
+    hasher = Hasher(code_of=lambda obj: fingerprinter.get().code_of(obj), digest_path=files.digest)
     artifacts = ArtifactStore(
         LocalBlobStore(Path(setup.blob_folder), fsync=setup.fsync),
         hasher=hasher,
         key=lambda: setup.key,
+        files=files,
+        copies=home / "copies",
     )
-    return Runner(artifacts, fingerprinter, main_module=setup.main_module)
+    return Runner(
+        artifacts,
+        lambda function: fingerprinter.get().fingerprint(function),
+        main_module=setup.main_module,
+    )
+
+
+class _Fingerprinters:
+    """This process's fingerprinter, made when the first component is loaded: a worker is ready, and
+    its module's own imports are under way, before that is needed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made: Fingerprinter | None = None
+
+    def get(self) -> Fingerprinter:
+        if self._made is None:
+            from pipekit.capture.fingerprint import Fingerprinter
+
+            self._made = Fingerprinter(root=self._root)
+        return self._made

@@ -10,14 +10,17 @@ import types
 from collections.abc import Callable
 from io import BytesIO
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.store import ArtifactStore
-from pipekit.capture.fingerprint import Fingerprinter
 from pipekit.errors import ArtifactError, OutputMismatch, PipekitError
-from pipekit.model.records import FailureKind, StoredValue
+from pipekit.model.failure import FailureKind
+from pipekit.model.value import StoredValue
 from pipekit.worker.loading import load_function
 from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Output, Report
+
+if TYPE_CHECKING:
+    from pipekit.capture.fingerprint import Fingerprint
 
 Function = Callable[..., Any]
 
@@ -26,10 +29,14 @@ class Runner:
     """Runs attempts one after the other. A component is loaded and checked at its first call."""
 
     def __init__(
-        self, artifacts: ArtifactStore, fingerprinter: Fingerprinter, *, main_module: str = ""
+        self,
+        artifacts: ArtifactStore,
+        fingerprint: Callable[[Function], Fingerprint],
+        *,
+        main_module: str = "",
     ) -> None:
         self._artifacts = artifacts
-        self._fingerprinter = fingerprinter
+        self._fingerprint = fingerprint
         self._main_module = main_module
         self._specs: dict[int, ComponentSpec] = {}
         self._functions: dict[int, Function] = {}
@@ -76,7 +83,7 @@ class Runner:
     def _load(self, number: int, spec: ComponentSpec) -> Function:
         function = load_function(spec, self._main_module)
         if spec.code:
-            mine = self._fingerprinter.fingerprint(function)
+            mine = self._fingerprint(function)
             if mine.digest != spec.code:
                 raise _OtherCode(pickle.dumps(mine, 5))
         self._functions[number] = function

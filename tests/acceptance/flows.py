@@ -207,7 +207,7 @@ def handled() -> str:
     broken = fail("as planned")
     try:
         return str(broken + 1)
-    except Exception as error:
+    except StepFailed as error:
         cause = error.__cause__
         return (
             f"{type(error).__name__} from {type(cause).__name__}: {cause}; {task_of(broken).status}"

@@ -185,7 +185,7 @@ def test_a_failure_that_nobody_handled_fails_the_run_at_its_end(executor: str) -
 
 
 def test_what_depends_on_a_failure_is_skipped_with_its_root(executor: str) -> None:
-    with pytest.raises(StepSkipped, match="'increment-2' was skipped: 'fail' failed .*root"):
+    with pytest.raises(StepSkipped, match=r"'increment-2' was skipped: 'fail' failed .*root"):
         flows.skipping.options(executor=executor)()
 
 

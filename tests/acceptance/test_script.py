@@ -220,13 +220,12 @@ def test_a_module_that_cannot_be_imported_by_the_worker_is_one_clear_error(tmp_p
         def train():
             return one()
 
-        if __name__ == "__main__":
+        def main():
             print(train.run().error)
         """,
     )
-    runner = "import os, runpy; os.environ['CONTROLLER'] = str(os.getpid()); runpy.run_path('flow.py', run_name='__main__')"
-    done = start(tmp_path, "-c", runner.replace("runpy.run_path('flow.py', run_name='__main__')",
-                 "import flow; print(flow.train.run().error)"))  # fmt: skip
+    runner = "import os; os.environ['CONTROLLER'] = str(os.getpid()); import flow; flow.main()"
+    done = start(tmp_path, "-c", runner)
     assert "No module named 'no_such_package'" in done.stdout, done.stderr
 
 
@@ -295,7 +294,12 @@ def test_ctrl_c_stops_the_steps_records_it_and_leaves_no_process(tmp_path: Path)
     assert "KeyboardInterrupt" in error
     pids = [int(pid) for p in tmp_path.glob("pid-*") for pid in p.read_text().split()]
     wait_until(lambda: not any(alive(pid) for pid in pids))
-    shown = "import json; from pipekit.control.archive import Archive; from pipekit.settings import read_settings; print(json.dumps([t.status for t in Archive(read_settings()).store.list_tasks()]))"
+    shown = """if True:
+        import json
+        from pipekit.control.archive import Archive
+        from pipekit.settings import read_settings
+        print(json.dumps([task.status for task in Archive(read_settings()).store.list_tasks()]))
+    """
     assert set(json.loads(said(tmp_path, "-c", shown))) == {"stopped"}
 
 

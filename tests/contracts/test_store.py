@@ -11,22 +11,21 @@ from typing import Any
 import pytest
 
 from pipekit.errors import StoreUnavailable
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import (
     Artifact,
     Attempt,
     Change,
     Closing,
     Event,
-    Failure,
-    FailureKind,
     Kind,
     Memo,
     Move,
-    StoredValue,
     Task,
     TaskSpec,
 )
 from pipekit.model.status import TERMINAL, Status, Transition
+from pipekit.model.value import StoredValue
 from pipekit.ports import Store
 from pipekit.stores import open_store
 

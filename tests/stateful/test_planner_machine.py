@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipekit.model import planner as p
-from pipekit.model.records import Failure, FailureKind
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import Status
 
 BROKEN = Failure(FailureKind.ERROR, "broken")

@@ -11,22 +11,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import (
     Artifact,
     Attempt,
     Change,
     Closing,
     Event,
-    Failure,
-    FailureKind,
     Kind,
     Memo,
     Move,
-    StoredValue,
     Task,
     TaskSpec,
 )
 from pipekit.model.status import Status, Transition
+from pipekit.model.value import StoredValue
 from pipekit.ports import Store
 from pipekit.stores import open_store
 

@@ -30,7 +30,7 @@ from pipekit.errors import (
     UntrustedPickle,
 )
 from pipekit.model.hashing import Hasher
-from pipekit.model.records import StoredValue
+from pipekit.model.value import StoredValue
 
 HASHER = Hasher()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipekit.model import planner as p
-from pipekit.model.records import Failure, FailureKind
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import Status
 
 BROKEN = Failure(FailureKind.ERROR, "ValueError: no")

@@ -1,0 +1,46 @@
+"""Why a task failed: the kinds of failure, and one failure as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """Why an attempt did not complete: each has its own budget of retries."""
+
+    ERROR = "error"
+    """The user's code raised."""
+    EXITED = "exited"
+    """The worker process ended, by a signal or by an exit call."""
+    TIMEOUT = "timeout"
+    FLOODED = "flooded"
+    """The attempt wrote more to its console than the limit."""
+    IMPORT = "import"
+    """The module of the component cannot be imported; no retry helps."""
+    CODE_CHANGED = "code_changed"
+    """The worker's code is not the controller's; no retry helps."""
+    OUTPUTS = "outputs"
+    """The count of returned values does not match, or one cannot be stored; no retry helps."""
+    INPUTS = "inputs"
+    """An input cannot be loaded."""
+    SKIPPED = "skipped"
+    """Something that the step depends on failed."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task failed, as text alone: it outlives the code that raised."""
+
+    kind: FailureKind
+    message: str
+    """`ValueError: empty dataset`, or a sentence of pipekit's own."""
+    traceback: str = ""
+    """The user's frames, as Python prints them; empty where no user code raised."""
+    exception: str = ""
+    """Qualified name of the exception's class, for `retry_on` and display."""
+    step: str = ""
+    """Display name of the step at the root of the failure, where that is another one."""
+    chain: tuple[str, ...] = ()
+    """For a skipped step: display names from itself to the step that failed."""
