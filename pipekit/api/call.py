@@ -47,6 +47,8 @@ def call(
     Raises:
         NotSerializable: an argument cannot be stored.
     """
+    if run.fatal is not None:
+        raise run.fatal
     capture = _Capture(run, use)
     arguments = tuple([capture.argument(name, value) for name, value in bound.items()])
     sent = capture.pickled(

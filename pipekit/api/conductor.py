@@ -42,11 +42,13 @@ class Conducted:
         return self._value
 
     def task(self) -> Any:
-        """The run's Task. Raises only a stop: whoever pressed Ctrl-C wants no result."""
+        """The run's Task. Raises what is no failure of the run: Ctrl-C, an exit, a store that is
+        gone."""
         from pipekit.api.task import Task as TaskView
 
-        if isinstance(self._error, KeyboardInterrupt) or self.run.fatal is not None:
-            assert self._error is not None
+        if self._error is not None and (
+            not isinstance(self._error, Exception | Stopped) or self.run.fatal is not None
+        ):
             raise self._error
         return TaskView(self.run.session.archive, self.run.task_id)
 
@@ -109,6 +111,7 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         parent=parent,
     )
     child.started_at = session.now()
+    session.scheduler.adopt(child)
     try:
         args, kwargs = load_arguments(assignment.arguments, assignment.inputs(), session.artifacts)
     except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled

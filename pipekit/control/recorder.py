@@ -51,6 +51,10 @@ class Recorder:
     def stage(self, change: Change) -> None:
         self._staged.append(change)
 
+    def forget(self) -> None:
+        """Drop what is staged: the runs that it belongs to have been given up."""
+        self._staged.clear()
+
     def flush(self) -> None:
         """Commit what is staged; on return it is durable.
 

@@ -79,6 +79,11 @@ class Scheduler:
 
     # from any thread
 
+    def adopt(self, run: Run) -> None:
+        """A run begins: it is told where it cannot go on."""
+        with self._session.ending_lock:
+            self._runs.add(run)
+
     def send(self, run: Run, event: plan.Event) -> None:
         """Hand an event to the loop. Thread-safe; events of one thread keep their order."""
         self._events.append((run, event))
@@ -99,6 +104,10 @@ class Scheduler:
                         step.mailbox.deliver(None)
                 run.over.set()
             self._runs.clear()
+        self._recorder.forget()
+        for table in (self._lookups, self._starts, self._ended, self._finished):
+            table.clear()
+        self._unshown.clear()
 
     # a round, in the loop's thread
 
@@ -127,10 +136,11 @@ class Scheduler:
         events = self._events
         while events:
             run, event = events.popleft()
+            if run.fatal is not None:
+                continue
             if type(event) is plan.StepCalled:
                 step = run.steps[event.step]
                 self._unshown[step] = None
-                self._runs.add(run)
             self._handle(run, event)
         if self._unshown and not self._showing:
             self._showing = True
@@ -393,7 +403,8 @@ class Scheduler:
     def _announce_runs(self) -> None:
         finished, self._finished = self._finished, []
         for run in finished:
-            self._runs.discard(run)
+            with self._session.ending_lock:
+                self._runs.discard(run)
             self._session.reporter.run_ended(end_of_run(run, self._session.now()))
             run.over.set()
 

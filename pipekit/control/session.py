@@ -220,6 +220,7 @@ class Session:
             Event(task.id, started_at_, Transition.STARTED, 1),
         )
         change = Change(task.id, create=task, open=attempt, events=events)
+        self.scheduler.adopt(run)
         self._loop.post(lambda: self._recorder.stage(change))
 
     def record_end(self, run: Run) -> None:
@@ -258,6 +259,7 @@ class Session:
         self.scheduler.turn_ended()
 
     def _loop_failed(self, error: BaseException) -> None:
+        self.closed = True  # the next run opens another session
         self.stop_executors()
         self.scheduler.fail(error)
 

@@ -1,0 +1,108 @@
+"""Tables and facts on stdout: drawn where a terminal shows them, plain aligned text elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from pipekit.console.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_STYLES = {
+    "completed": "green",
+    "reused": "dim",
+    "failed": "red",
+    "skipped": "yellow",
+    "stopped": "yellow",
+    "running": "cyan",
+    "ok": "green",
+    "problem": "red",
+}
+"""First word of a status -> style."""
+_STATUS_COLUMNS = ("status", "exit", "result")
+
+
+def draw_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None
+) -> None:
+    """Draw one table; nothing where there are no rows.
+
+    Args:
+        headers: A column's title each. Columns called `status` are coloured.
+        rows: As many texts of one line.
+        stream: Default: stdout.
+    """
+    target = stream if stream is not None else sys.stdout
+    if not rows:
+        return
+    if is_terminal(target):
+        _draw_rich(headers, rows, target)
+    else:
+        for line in _aligned([[header.upper() for header in headers], *rows]):
+            target.write(line + "\n")
+
+
+def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -> None:
+    """Draw names and texts, one pair a line; the lines of a longer text stand below each other."""
+    target = stream if stream is not None else sys.stdout
+    width = max((len(name) for name, _ in facts), default=0)
+    console = _console(target) if is_terminal(target) else None
+    for name, text in facts:
+        first, *rest = text.split("\n")
+        lines = [f"{name:<{width}}  {first}", *(f"{'':<{width}}  {line}" for line in rest)]
+        if console is None:
+            target.write("".join(line.rstrip() + "\n" for line in lines))
+        else:
+            console.print(_fact(name, "\n".join(lines), text, width), soft_wrap=True)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console  # 30 ms, for a terminal alone
+
+    return Console(file=stream, highlight=False, emoji=False, markup=False)
+
+
+def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for header in headers:
+        # An id is there to be copied, so it is never cut.
+        fixed = header in ("id", *_STATUS_COLUMNS)
+        table.add_column(header, no_wrap=fixed, overflow="fold" if fixed else "ellipsis")
+    for row in rows:
+        table.add_row(
+            *(
+                Text(text, style=_style(text) if header in _STATUS_COLUMNS else "")
+                for header, text in zip(headers, row, strict=True)
+            )
+        )
+    _console(stream).print(table)
+
+
+def _fact(name: str, text: str, value: str, width: int) -> Text:
+    from rich.text import Text
+
+    shown = Text(text)
+    shown.stylize("bold", 0, len(name))
+    if name in _STATUS_COLUMNS:
+        shown.stylize(_style(value), width + 2)
+    return shown
+
+
+def _style(text: str) -> str:
+    return _STYLES.get(text.partition(" ")[0], "")
