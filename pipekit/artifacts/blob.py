@@ -24,7 +24,7 @@ T = TypeVar("T")
 def unavailable(path: object, error: OSError) -> StoreUnavailable:
     """The error for a folder of blobs that cannot be written or read."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "free some space ('pipekit gc' removes what nothing refers to)."
+        hint = "free some space, or set PIPEKIT_ARTIFACTS to a folder on another disk."
     else:
         hint = "set PIPEKIT_HOME or PIPEKIT_ARTIFACTS to a folder that can be written."
     reason = error.strerror or str(error)

@@ -76,9 +76,7 @@ class LineReporter:
                 self._write([self._message.step(step) for step in steps])
 
     def step_retried(self, step: StepEnd) -> None:
-        with self._lock:
-            if not self._is_busy():
-                self._write([self._message.retried(step)])
+        self.steps_ended((step,))
 
     def run_ended(self, end: RunEnd) -> None:
         with self._lock:

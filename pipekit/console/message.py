@@ -41,7 +41,7 @@ class Message:
         return f"{self._coloured('began', text)}  ({run.executor})"
 
     def step(self, step: StepEnd) -> str:
-        """`✓ fit-2        completed   1.24 s`."""
+        """`✓ fit-2        completed   1.24 s`; of one that is pending again, that it is retried."""
         return self._step_line(step, _name(step), self._detail(step))
 
     def folded(self, first: StepEnd, count: int) -> str:
@@ -49,10 +49,6 @@ class Message:
         name = f"{_prefix(first.run)}{first.component} {self._marks.times}{count}"
         detail = one_line(first.failure.message) if first.failure is not None else ""
         return self._step_line(first, name, detail)
-
-    def retried(self, step: StepEnd) -> str:
-        """`↻ score        retried     ValueError: empty (attempt 1 of 3)`."""
-        return self._line("retried", _name(step), "retried", _failed_attempt(step))
 
     def blind_spot(self, component: str, what: str, file: str, line: int) -> str:
         """`! 'fit': reads the clock (flow.py:12); a cached result does not see it`."""
@@ -91,7 +87,7 @@ class Message:
     def _detail(self, step: StepEnd) -> str:
         if step.reused_from:
             return f"from {step.reused_from}"
-        if step.status is Status.FAILED:
+        if step.status in (Status.FAILED, Status.PENDING):
             return _failed_attempt(step)
         if step.failure is not None:
             return _reason(step.failure)

@@ -75,7 +75,9 @@ def width_of(stream: TextIO | None) -> int | None:
 
 
 def word_of(status: Status, *, reused: bool) -> str:
-    """How a step ended, as people are told: `reused` is a way to complete."""
+    """How a step ended, or an attempt at it did, as people are told."""
+    if status is Status.PENDING:
+        return "retried"
     return "reused" if reused and status is Status.COMPLETED else status.value
 
 

@@ -22,6 +22,11 @@ current_run: ContextVar[Run | None] = ContextVar("pipekit_run", default=None)
 """The run whose pipeline function this thread is in; None outside, and inside a step."""
 
 
+KEPT_BYTES = 1024
+"""Inline values up to this size stay in memory once they are recorded or read."""
+_FETCHED_STEPS = 512
+
+
 class Waiter:
     """Blocks one thread until a number of steps have ended."""
 
@@ -112,6 +117,31 @@ class Run:
         """The pipeline function learns of the step's failure: what it does now is up to it."""
         self.session.scheduler.send(self, FailureHandled(step.number))
 
-    def load(self, output: Output, *, what: str) -> Any:
-        """A fresh value of a stored output."""
-        return self.session.load(output, what=what)
+    def load(self, step: Step, output: str) -> Any:
+        """A fresh value of an output of an ended step."""
+        found = self.fetched(step, output)
+        what = f"output {output!r} of {step.label}"
+        return self.session.archive.load(found.value, what=what, content=found.content)
+
+    def fetched(self, step: Step, output: str) -> Output:
+        """The output with its bytes, where they are inline.
+
+        One query also reads those of the steps that were called next, where they are small: who
+        asks for one value of many tends to ask for all.
+        """
+        found = step.outputs[output]
+        if found.content is not None or not found.value.inline:
+            return found
+        wanted = [
+            (other, name, stored.value)
+            for other in self.steps[step.number : step.number + _FETCHED_STEPS]
+            if other.ended or other is step
+            for name, stored in other.outputs.items()
+            if stored.content is None and stored.value.inline
+            if other is step or stored.value.size_bytes <= KEPT_BYTES
+        ]
+        contents = self.session.store.read_contents({value.blob for _, _, value in wanted})
+        for other, name, value in wanted:
+            if value.blob in contents and value.size_bytes <= KEPT_BYTES:
+                other.outputs[name] = Output(value, contents[value.blob])
+        return Output(found.value, contents.get(found.value.blob))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipekit.control.recorder import Recorder, stored_of
 from pipekit.control.reporter import end_of, end_of_run, origin_text
-from pipekit.control.run import Run
+from pipekit.control.run import KEPT_BYTES, Run
 from pipekit.control.step import Output, Step
 from pipekit.errors import CodeChanged, PipekitError
 from pipekit.model import planner as plan
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _SHOW_AFTER_SECONDS = 0.05
 """A step is recorded before its end only where it takes longer than about this."""
-_KEPT_BYTES = 1024
-"""Inline values up to this size stay in memory after they are recorded."""
 _NO_RETRY = frozenset(
     {
         FailureKind.IMPORT,
@@ -372,7 +370,7 @@ class Scheduler:
                 step.call = b""
                 step.assignment = None
                 for name, output in step.outputs.items():
-                    if output.content is not None and len(output.content) > _KEPT_BYTES:
+                    if output.content is not None and len(output.content) > KEPT_BYTES:
                         step.outputs[name] = Output(output.value, None)
                 if step.waiters is not None:
                     for waiter in step.waiters:

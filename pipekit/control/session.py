@@ -24,7 +24,7 @@ from pipekit.control.recorder import Recorder, stored_of
 from pipekit.control.reporter import SilentReporter
 from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
-from pipekit.control.step import Argument, Output, Produced, Step
+from pipekit.control.step import Argument, Produced, Step
 from pipekit.control.use import Use
 from pipekit.errors import PipekitError, Stopped, UnknownExecutor
 from pipekit.liveness import host_name, started_at
@@ -179,10 +179,6 @@ class Session:
 
     # values
 
-    def load(self, output: Output, *, what: str) -> Any:
-        """A fresh copy of a stored output."""
-        return self.archive.load(output.value, what=what, content=output.content)
-
     def read_inputs(self, step: Step) -> tuple[tuple[StoredValue, bytes | None, str], ...]:
         """The stored values behind a step's sources, ready to be sent."""
         inputs = []
@@ -192,6 +188,7 @@ class Session:
                 raise PipekitError(f"Input {index} of step {step.label} has no value.")
             what = f"input {index + 1} of {step.label}"
             if type(source) is Produced:
+                output = source.step.run.fetched(source.step, source.output)
                 what = f"output {source.output!r} of {source.step.label}"
             inputs.append((output.value, self.archive.content(output), what))
         return tuple(inputs)

@@ -123,7 +123,7 @@ class Step:
         if not self.ended:
             self.run.wait_for([self])
         self.check()
-        value = self.run.load(self.outputs[output], what=f"output {output!r} of {self.label}")
+        value = self.run.load(self, output)
         if self.values is None:
             self.values = {}
         return self.values.setdefault(output, value)

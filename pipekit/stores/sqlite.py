@@ -214,7 +214,7 @@ class _Reader:
 
 _LOCKED = (
     "was locked by another process for more than {seconds} s",
-    "find it with 'fuser {path}', stop it, and go on with 'pipekit resume'.",
+    "find it with 'fuser {path}', stop it, and run the pipeline again: what completed is reused.",
 )
 _CLOSED_TO_US = (
     "cannot be opened or written",
@@ -230,7 +230,8 @@ _WRONG = {
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_FULL: (
         "cannot grow: the disk is full",
-        "free some space, or set PIPEKIT_HOME to another disk; then 'pipekit resume' goes on.",
+        "free some space, or set PIPEKIT_HOME to another disk; then run "
+        "the pipeline again: what completed is reused.",
     ),
     sqlite3.SQLITE_READONLY: _CLOSED_TO_US,
     sqlite3.SQLITE_CANTOPEN: _CLOSED_TO_US,
@@ -240,7 +241,8 @@ _WRONG = {
     sqlite3.SQLITE_NOTADB: _DAMAGED,
     sqlite3.SQLITE_IOERR: (
         "cannot be read or written: the disk gives an error",
-        "check the disk ('dmesg'), its space and its quota; then 'pipekit resume' goes on.",
+        "check the disk ('dmesg'), its space and its quota; then run "
+        "the pipeline again: what completed is reused.",
     ),
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
 }

@@ -1,0 +1,141 @@
+"""What was typed after `pipekit run`, taken apart: the TARGET, pipekit's own options, and the texts
+for the pipeline's parameters. Casts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipekit.cli.parameter import Parameter
+from pipekit.errors import UsageError, nearest
+
+_OWN_WITH_VALUE = ("--executor", "-p", "--param")
+_OWN_ALONE = ("--json", "--help", "-h")
+OWN = frozenset({*_OWN_WITH_VALUE, *_OWN_ALONE})
+"""Options of pipekit's own: a parameter of such a name is given as `-p name=value`."""
+
+
+@dataclass(slots=True)
+class Arguments:
+    """`pipekit run TARGET …` as it was typed."""
+
+    executor: str = ""
+    as_json: bool = False
+    wants_help: bool = False
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    """Parameter name -> what was typed for it, one text for each time."""
+
+
+def find_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The TARGET (empty where there is none), and all that was typed beside it.
+
+    Raises:
+        UsageError: an option that only the pipeline can know stands before the TARGET.
+    """
+    skip = False
+    for index, text in enumerate(arguments):
+        if skip:
+            skip = False
+        elif text in _OWN_WITH_VALUE:
+            skip = True
+        elif not text.startswith("-"):
+            return text, [*arguments[:index], *arguments[index + 1 :]]
+        elif text.partition("=")[0] not in OWN:
+            raise UsageError(
+                f"{text!r} stands before the TARGET, whose parameters are not known yet.",
+                hint="pipekit run path/file.py:function --name value",
+            )
+    return "", list(arguments)
+
+
+def parse(arguments: Sequence[str], parameters: Sequence[Parameter]) -> Arguments:
+    """Sort out what was typed beside the TARGET.
+
+    Raises:
+        UsageError: an option is unknown, lacks its value, or something stands where none belongs.
+    """
+    return _Parser(parameters).parse(list(arguments))
+
+
+class _Parser:
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._parameters = [p for p in parameters if not p.takes_any_name]
+        self._takes_any_name = len(self._parameters) < len(parameters)
+        self._by_name = {parameter.name: parameter for parameter in self._parameters}
+        self._found = Arguments()
+
+    def parse(self, left: list[str]) -> Arguments:
+        left.reverse()
+        while left:
+            text = left.pop()
+            name, equals, value = text.partition("=")
+            given = value if equals else None
+            if name in OWN:
+                self._own(name, given, left)
+            elif name.startswith("--") and len(name) > 2:
+                self._parameter(name[2:].replace("-", "_"), given, left)
+            else:
+                raise self._stray(text)
+        return self._found
+
+    def _own(self, name: str, given: str | None, left: list[str]) -> None:
+        if name in _OWN_ALONE:
+            if given is not None:
+                raise UsageError(f"Option {name} takes no value, and was given {given!r}.")
+            self._found.as_json |= name == "--json"
+            self._found.wants_help |= name != "--json"
+            return
+        value = _value(name, given, left)
+        if name == "--executor":
+            self._found.executor = value
+            return
+        parameter, equals, text = value.partition("=")
+        if not equals:
+            raise UsageError(f"{name} {value!r} has no '='.", hint=f"write {name} name=value.")
+        self._add(self._known(parameter.strip().replace("-", "_")), text)
+
+    def _parameter(self, name: str, given: str | None, left: list[str]) -> None:
+        parameter = self._by_name.get(name)
+        if parameter is not None and parameter.is_flag and given is None:
+            self._add(name, "true")
+        elif parameter is None and self._is_negated(name):
+            if given is not None:
+                raise UsageError(f"Option {_option(name)} takes no value, and was given {given!r}.")
+            self._add(name[3:], "false")
+        else:
+            self._add(self._known(name), _value(_option(name), given, left))
+
+    def _is_negated(self, name: str) -> bool:
+        parameter = self._by_name.get(name[3:]) if name.startswith("no_") else None
+        return parameter is not None and parameter.is_flag
+
+    def _known(self, name: str) -> str:
+        if name in self._by_name or (self._takes_any_name and name.isidentifier()):
+            return name
+        known = [parameter.option for parameter in self._parameters]
+        has = f"It has: {', '.join(known)}." if known else "It has none."
+        raise UsageError(
+            f"The pipeline has no parameter {name!r}. {has}",
+            hint=nearest(_option(name), [*known, "--executor", "--json"]),
+        )
+
+    def _add(self, name: str, text: str) -> None:
+        self._found.texts.setdefault(name, []).append(text)
+
+    def _stray(self, text: str) -> UsageError:
+        hint = "a value that begins with '-' is written --name=value."
+        if not text.startswith("-") and self._parameters:
+            hint = f"parameters are given by name, such as {self._parameters[0].option} {text}."
+        return UsageError(f"{text!r} belongs to no option.", hint=hint)
+
+
+def _value(option: str, given: str | None, left: list[str]) -> str:
+    if given is not None:
+        return given
+    if not left or left[-1].startswith("--") or left[-1] in OWN:
+        raise UsageError(f"Option {option} needs a value.", hint=f"write {option}=value.")
+    return left.pop()
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

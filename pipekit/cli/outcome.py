@@ -1,0 +1,118 @@
+"""How a command ends: its exit code, and how an error reads on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pipekit.errors import NotFound, PipekitError, Stopped, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from traceback import TracebackException
+
+DONE = 0
+FAILED = 1
+WRONG_USE = 2
+NO_STORE = 3
+STOPPED = 130
+PIPE_CLOSED = 141
+
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+
+
+class UserCodeFailed(Exception):
+    """Code of the user's raised (`__cause__`) outside of a run; its traceback is all there is to
+    say."""
+
+
+def finish(action: Callable[[], int]) -> int:
+    """Do what a command does, and say what stopped it; the exit code."""
+    try:
+        code = action()
+        sys.stdout.flush()
+    except (KeyboardInterrupt, Stopped) as stop:
+        tell(f"Stopped: {stop}" if str(stop) else "Stopped.")
+        return STOPPED
+    except BrokenPipeError:
+        _give_up_stdout()
+        return PIPE_CLOSED
+    except UserCodeFailed as failed:
+        assert failed.__cause__ is not None
+        tell(user_traceback(failed.__cause__))
+        return FAILED
+    except PipekitError as error:
+        tell_error(error)
+        return code_of(error)
+    return code
+
+
+def code_of(error: PipekitError) -> int:
+    """The exit code for an error that no run is to blame for."""
+    if isinstance(error, StoreError):
+        return NO_STORE
+    return WRONG_USE if isinstance(error, UsageError | NotFound) else FAILED
+
+
+def tell(text: str) -> None:
+    """Write a line for people. Does nothing where stderr is closed."""
+    try:
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
+        pass  # there is nobody to tell
+
+
+def tell_error(error: PipekitError) -> None:
+    """`Error: …`, and on a line of its own `Hint: …`."""
+    tell(f"Error: {error.message}")
+    if error.hint:
+        tell(f"Hint: {error.hint}")
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback as Python prints it, without the frames of pipekit and of the import system."""
+    from traceback import TracebackException  # 5 ms, where something went wrong
+
+    shown = TracebackException.from_exception(error)
+    _keep_user_frames(shown, set())
+    return "".join(shown.format()).rstrip()
+
+
+def last_user_frame(trace: TracebackType | None) -> str:
+    """`flow.py:12, in train`: the innermost line of the user's; empty where there is none."""
+    found = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if is_users(code.co_filename):
+            found = f"{code.co_filename}:{trace.tb_lineno}, in {code.co_name}"
+        trace = trace.tb_next
+    return found
+
+
+def is_users(file: str) -> bool:
+    """Whether a frame of this file is neither pipekit's nor the import system's."""
+    return not file.startswith((_PACKAGE, "<frozen "))
+
+
+def _keep_user_frames(shown: TracebackException, seen: set[int]) -> None:
+    if id(shown) in seen:
+        return
+    seen.add(id(shown))
+    kept = [frame for frame in shown.stack if is_users(frame.filename)]
+    shown.stack[:] = kept
+    inner = [shown.__cause__, shown.__context__, *(getattr(shown, "exceptions", None) or ())]
+    for other in inner:
+        if other is not None:
+            _keep_user_frames(other, seen)
+
+
+def _give_up_stdout() -> None:
+    """Whoever read stdout has closed it: what is still buffered must not raise at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError:
+        pass

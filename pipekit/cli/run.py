@@ -1,0 +1,182 @@
+"""`pipekit run`: a pipeline from its TARGET, with its parameters made from text."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipekit.api import conductor
+from pipekit.api.pipeline import Pipeline
+from pipekit.cli.arguments import Arguments, find_target, parse
+from pipekit.cli.cast import cast
+from pipekit.cli.home import Home
+from pipekit.cli.outcome import DONE, FAILED, code_of, last_user_frame, tell, user_traceback
+from pipekit.cli.parameter import Parameter, help_lines, parameters_of
+from pipekit.cli.target import load_pipeline
+from pipekit.errors import PipekitError, StepError, UsageError, short
+from pipekit.settings import read_settings
+
+_USAGE = """\
+Usage: pipekit run TARGET [--executor NAME] [--json] [--param VALUE]...
+
+  Run a pipeline. TARGET is path/file.py:function or package.module:function; the function may be
+  left out where there is one pipeline. Its parameters are options of the same name.
+
+Options:
+  --executor NAME  process (default), process:8, or inline.
+  --json           Print the run as JSON; what the pipeline prints goes to stderr.
+  -p NAME=VALUE    A parameter whose name is one of pipekit's own options.
+  -h, --help       With a TARGET: its parameters too."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run a pipeline as it was typed; the exit code.
+
+    Raises:
+        UsageError: what was typed does not fit the pipeline.
+        UserCodeFailed: its module cannot be imported.
+        Stopped, KeyboardInterrupt: the run was stopped.
+        StoreError: its records cannot be kept.
+    """
+    target, rest = find_target(arguments)
+    if not target:
+        if not {"-h", "--help"}.isdisjoint(rest):
+            print(_USAGE)
+            return DONE
+        raise UsageError(
+            "'pipekit run' needs a TARGET.", hint="pipekit run path/file.py:function"
+        )
+    with _stdout_for(the_result="--json" in rest) as stdout:
+        pipeline = load_pipeline(target)
+        parameters = parameters_of(pipeline.function)
+        if not {"-h", "--help"}.isdisjoint(rest):
+            _print_help(target, pipeline, parameters, stdout)
+            return DONE
+        given = parse(rest, parameters)
+        args, kwargs = _bound(pipeline, parameters, given)
+        if given.executor:
+            pipeline = pipeline.options(executor=given.executor)
+        conducted = conductor.run_now(pipeline, args, kwargs)
+        code = _tell_end(conducted, pipeline)
+    if given.as_json:
+        _print_json(conducted)
+    return code
+
+
+def _bound(
+    pipeline: Pipeline[Any, Any], parameters: list[Parameter], given: Arguments
+) -> tuple[list[Any], dict[str, Any]]:
+    """The call's arguments, from what was typed."""
+    missing = [p for p in parameters if p.is_required and p.name not in given.texts]
+    if missing:
+        names = ", ".join(parameter.option for parameter in missing)
+        raise UsageError(
+            f"Pipeline {pipeline.name!r} needs {names}.",
+            hint=f"{missing[0].option} takes {missing[0].type_text}; it has the parameters\n"
+            + "\n".join(help_lines(parameters)),
+        )
+    by_name = {parameter.name: parameter for parameter in parameters}
+    any_name = next((p for p in parameters if p.takes_any_name), None)
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for parameter in parameters:
+        texts = given.texts.get(parameter.name)
+        if parameter.is_positional:
+            args.append(cast(parameter, texts) if texts else parameter.default)
+        elif texts and not parameter.takes_any_name:
+            kwargs[parameter.name] = cast(parameter, texts)
+    for name, texts in given.texts.items():
+        if name not in by_name and any_name is not None:
+            further = Parameter(name, any_name.annotation)
+            kwargs[name] = cast(further, texts)
+    return args, kwargs
+
+
+def _print_help(
+    target: str, pipeline: Pipeline[Any, Any], parameters: list[Parameter], stdout: int
+) -> None:
+    about = (inspect.getdoc(pipeline.function) or "").partition("\n")[0]
+    lines = [_USAGE, "", f"Parameters of {pipeline.name!r} ({target}):"]
+    if about:
+        lines += [f"  {about}", ""]
+    lines += help_lines(parameters) or ["  none"]
+    sys.stdout.flush()
+    os.write(stdout, ("\n".join(lines) + "\n").encode(errors="replace"))
+
+
+def _tell_end(conducted: conductor.Conducted, pipeline: Pipeline[Any, Any]) -> int:
+    """Say what ended the run, where it failed; a stop, and a store that is gone, are raised."""
+    try:
+        conducted.result()
+    except Exception as error:  # noqa: BLE001 - user code: what the pipeline function raised
+        if conducted.run.fatal is error and isinstance(error, PipekitError):
+            raise
+        _tell_failure(error)
+    except SystemExit as error:
+        tell(user_traceback(error))
+    else:
+        return DONE
+    _tell_next(conducted, pipeline)
+    return FAILED
+
+
+def _tell_failure(error: Exception) -> None:
+    if not isinstance(error, PipekitError):
+        tell(user_traceback(error))
+        return
+    if isinstance(error, StepError) and error.traceback:
+        tell(error.traceback.rstrip())
+    tell(f"Error: {error.message}")
+    where = last_user_frame(error.__traceback__)
+    if where:
+        tell(f"  at {where}")
+    if error.hint:
+        tell(f"Hint: {error.hint}")
+
+
+def _tell_next(conducted: conductor.Conducted, pipeline: Pipeline[Any, Any]) -> None:
+    run = conducted.run
+    before = ""
+    home = run.session.settings.home
+    if read_settings().home != home:
+        before = f"PIPEKIT_HOME={shlex.quote(str(home))} "
+    tell(f"See: {before}pipekit show {short(run.task_id)}")
+    failed = next((step for step in run.steps if step in run.roots), None)
+    if failed is not None:
+        tell(f"     {before}pipekit logs {short(run.task_id)} {failed.name}")
+
+
+def _print_json(conducted: conductor.Conducted) -> None:
+    from pipekit.cli.plain import to_plain_or_text
+    from pipekit.cli.record import run_record
+
+    session = conducted.run.session
+    with Home(session.settings) as home:
+        task = home.archive.get_task(conducted.run.task_id)
+        shown = run_record(home, task)
+    shown["value"] = to_plain_or_text(conducted.value)
+    print(json.dumps(shown, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def _stdout_for(*, the_result: bool) -> Iterator[int]:
+    """A descriptor of stdout as it is now; while a result is to be alone there, what the pipeline's
+    code prints goes to stderr."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        if the_result:
+            os.dup2(2, 1)
+        yield kept
+    finally:
+        sys.stdout.flush()
+        if the_result:
+            os.dup2(kept, 1)
+        os.close(kept)
