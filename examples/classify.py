@@ -86,4 +86,4 @@ if __name__ == "__main__":
     reused = sum(step.reused for step in run.steps)
     print(f"accuracy {run.value:.4f}")
     print(f"{reused} of {len(run.steps)} steps reused, {run.duration_seconds:.2f} s")
-    print(f"the figure: pipekit get {run['draw'].id} figure")
+    print(f"the figure, a PNG: {run['draw'].artifacts['figure'].get_local_copy()}")

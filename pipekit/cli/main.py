@@ -125,5 +125,3 @@ def doctor(json: AsJson = False) -> Action:
     from pipekit.cli.doctor import doctor
 
     return partial(doctor, as_json=json)
-
-

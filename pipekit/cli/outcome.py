@@ -25,8 +25,11 @@ _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 class UserCodeFailed(Exception):
-    """Code of the user's raised (`__cause__`) outside of a run; its traceback is all there is to
-    say."""
+    """Code of the user's raised `error` outside of a run; its traceback is all there is to say."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def finish(action: Callable[[], int]) -> int:
@@ -41,8 +44,7 @@ def finish(action: Callable[[], int]) -> int:
         _give_up_stdout()
         return PIPE_CLOSED
     except UserCodeFailed as failed:
-        assert failed.__cause__ is not None
-        tell(user_traceback(failed.__cause__))
+        tell(user_traceback(failed.error))
         return FAILED
     except PipekitError as error:
         tell_error(error)
@@ -69,6 +71,11 @@ def tell(text: str) -> None:
 def tell_error(error: PipekitError) -> None:
     """`Error: …`, and on a line of its own `Hint: …`."""
     tell(f"Error: {error.message}")
+    tell_hint(error)
+
+
+def tell_hint(error: PipekitError) -> None:
+    """What to type, where the error knows."""
     if error.hint:
         tell(f"Hint: {error.hint}")
 

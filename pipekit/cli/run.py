@@ -9,18 +9,19 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pipekit.api import conductor
 from pipekit.api.pipeline import Pipeline
 from pipekit.cli.arguments import Arguments, find_target, parse
 from pipekit.cli.cast import cast
-from pipekit.cli.home import Home
-from pipekit.cli.outcome import DONE, FAILED, code_of, last_user_frame, tell, user_traceback
+from pipekit.cli.home import open_home
+from pipekit.cli.outcome import DONE, FAILED, last_user_frame, tell, tell_hint, user_traceback
 from pipekit.cli.parameter import Parameter, help_lines, parameters_of
 from pipekit.cli.target import load_pipeline
+from pipekit.control.step import Step
 from pipekit.errors import PipekitError, StepError, UsageError, short
+from pipekit.model.status import Status
 from pipekit.settings import read_settings
 
 _USAGE = """\
@@ -50,9 +51,7 @@ def run(arguments: list[str]) -> int:
         if not {"-h", "--help"}.isdisjoint(rest):
             print(_USAGE)
             return DONE
-        raise UsageError(
-            "'pipekit run' needs a TARGET.", hint="pipekit run path/file.py:function"
-        )
+        raise UsageError("'pipekit run' needs a TARGET.", hint="pipekit run path/file.py:function")
     with _stdout_for(the_result="--json" in rest) as stdout:
         pipeline = load_pipeline(target)
         parameters = parameters_of(pipeline.function)
@@ -64,9 +63,18 @@ def run(arguments: list[str]) -> int:
         if given.executor:
             pipeline = pipeline.options(executor=given.executor)
         conducted = conductor.run_now(pipeline, args, kwargs)
-        code = _tell_end(conducted, pipeline)
+        value = None
+        try:
+            value, code = conducted.result(), DONE
+        except (Exception, SystemExit) as error:
+            if conducted.run.fatal is error and isinstance(error, PipekitError):
+                raise  # not the pipeline's fault: its records cannot be kept
+            failed = _failed_step(conducted)
+            _tell_failure(error, failed)
+            _tell_next(conducted, failed)
+            code = FAILED
     if given.as_json:
-        _print_json(conducted)
+        _print_json(conducted, value)
     return code
 
 
@@ -111,57 +119,46 @@ def _print_help(
     os.write(stdout, ("\n".join(lines) + "\n").encode(errors="replace"))
 
 
-def _tell_end(conducted: conductor.Conducted, pipeline: Pipeline[Any, Any]) -> int:
-    """Say what ended the run, where it failed; a stop, and a store that is gone, are raised."""
-    try:
-        conducted.result()
-    except Exception as error:  # noqa: BLE001 - user code: what the pipeline function raised
-        if conducted.run.fatal is error and isinstance(error, PipekitError):
-            raise
-        _tell_failure(error)
-    except SystemExit as error:
-        tell(user_traceback(error))
-    else:
-        return DONE
-    _tell_next(conducted, pipeline)
-    return FAILED
+def _failed_step(conducted: conductor.Conducted) -> Step | None:
+    """The step at the root of the run's failure, where it was a step's."""
+    run = conducted.run
+    candidates = (*run.roots, *run.steps)
+    return next((step for step in candidates if step.status is Status.FAILED), None)
 
 
-def _tell_failure(error: Exception) -> None:
+def _tell_failure(error: BaseException, failed: Step | None) -> None:
     if not isinstance(error, PipekitError):
         tell(user_traceback(error))
         return
-    if isinstance(error, StepError) and error.traceback:
-        tell(error.traceback.rstrip())
+    if isinstance(error, StepError) and failed is not None and failed.failure is not None:
+        tell(failed.failure.traceback.rstrip())
     tell(f"Error: {error.message}")
     where = last_user_frame(error.__traceback__)
     if where:
         tell(f"  at {where}")
-    if error.hint:
-        tell(f"Hint: {error.hint}")
+    tell_hint(error)
 
 
-def _tell_next(conducted: conductor.Conducted, pipeline: Pipeline[Any, Any]) -> None:
+def _tell_next(conducted: conductor.Conducted, failed: Step | None) -> None:
     run = conducted.run
     before = ""
     home = run.session.settings.home
     if read_settings().home != home:
         before = f"PIPEKIT_HOME={shlex.quote(str(home))} "
     tell(f"See: {before}pipekit show {short(run.task_id)}")
-    failed = next((step for step in run.steps if step in run.roots), None)
     if failed is not None:
         tell(f"     {before}pipekit logs {short(run.task_id)} {failed.name}")
 
 
-def _print_json(conducted: conductor.Conducted) -> None:
+def _print_json(conducted: conductor.Conducted, value: Any) -> None:
     from pipekit.cli.plain import to_plain_or_text
     from pipekit.cli.record import run_record
 
     session = conducted.run.session
-    with Home(session.settings) as home:
+    with open_home(session.settings) as home:
         task = home.archive.get_task(conducted.run.task_id)
         shown = run_record(home, task)
-    shown["value"] = to_plain_or_text(conducted.value)
+    shown["value"] = to_plain_or_text(value)
     print(json.dumps(shown, ensure_ascii=False, allow_nan=False))
 
 

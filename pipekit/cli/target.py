@@ -84,7 +84,7 @@ def _load_module(target: Target) -> ModuleType:
     try:
         module = _import(Origin(target.place, "", ""))
     except UserCodeFailed as failed:
-        cause = failed.__cause__
+        cause = failed.error
         if isinstance(cause, ModuleNotFoundError) and _is_or_holds(cause.name, target.place):
             raise missing from None
         raise
@@ -114,7 +114,7 @@ def _import(origin: Origin) -> ModuleType:
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:
-        raise UserCodeFailed from error
+        raise UserCodeFailed(error) from error
 
 
 def _pipelines_in(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:

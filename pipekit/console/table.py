@@ -24,6 +24,8 @@ _STYLES = {
 }
 """First word of a status -> style."""
 _STATUS_COLUMNS = ("status", "exit", "result")
+_ON_ONE_LINE = ("id", "started", "duration", "size", *_STATUS_COLUMNS)
+"""Columns that a narrow terminal does not break: an id is there to be copied."""
 
 
 def draw_table(
@@ -81,9 +83,7 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: Te
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for header in headers:
-        # An id is there to be copied, so it is never cut.
-        fixed = header in ("id", *_STATUS_COLUMNS)
-        table.add_column(header, no_wrap=fixed, overflow="fold" if fixed else "ellipsis")
+        table.add_column(header, no_wrap=header in _ON_ONE_LINE, overflow="fold")
     for row in rows:
         table.add_row(
             *(

@@ -116,7 +116,10 @@ class Recorder:
         opened, closing, started = self._attempt(step, outcome, at, step.status.value)
         if step.recorded:
             create = None
-            move = Move(_BEFORE_END, step.status, at, step.failure, step.reused_from)
+            move = Move(
+                _BEFORE_END, step.status, at, step.failure, step.reused_from, step.started_at,
+                _inputs(step),
+            )  # fmt: skip
         else:
             create = task_record(step, step.status, started_at=step.started_at, ended_at=at)
             move = None

@@ -77,7 +77,7 @@ class Session:
         self.store = self.archive.store
         self.artifacts = self.archive.artifacts
         self.hasher = self.archive.hasher
-        self.reporter: Reporter = reporter or SilentReporter()
+        self.reporter: Reporter = reporter or _reporter_for(settings)
         self.now = time
         self.new_id = IdMaker(SystemClock())
         self.ending_lock = threading.Lock()
@@ -268,6 +268,14 @@ class Session:
         self._loop.post(self.stop_executors)
         self._loop.close()
         self.archive.close()
+
+
+def _reporter_for(settings: Settings) -> Reporter:
+    if settings.progress == "off":
+        return SilentReporter()
+    from pipekit.console.lines import LineReporter
+
+    return LineReporter()
 
 
 class _Source:

@@ -159,6 +159,10 @@ class Move:
     at: float
     failure: Failure | None = None
     reused_from: str | None = None
+    started_at: float | None = None
+    """When it began, for a move that passes over `running`; what is recorded already stays."""
+    inputs: Mapping[str, tuple[str, str, Digest]] | None = None
+    """What was really passed, where that is known now; None leaves what is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class Draft:
                 task.queue,
                 task.cloned_from,
                 encode_spec(task.spec),
-                encode_inputs(task.inputs),
+                encode_inputs(task.inputs if standing.inputs is None else standing.inputs),
                 standing.status._value_,
                 standing.reused_from,
                 standing.started_at,
@@ -174,6 +174,7 @@ class Draft:
                     standing.ended_at,
                     standing.stop_requested_at,
                     encode_failure(standing.failure),
+                    None if standing.inputs is None else encode_inputs(standing.inputs),
                 )
         return rows
 

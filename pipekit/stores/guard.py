@@ -16,11 +16,13 @@ what `advance` gives. The rules:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipekit.model.failure import Failure
 from pipekit.model.records import Change, Move, Task
 from pipekit.model.status import TERMINAL, Status
+from pipekit.model.value import Digest
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Standing:
     """Of the last attempt, 0 where there was none."""
     is_open: bool = False
     """Whether that attempt is open."""
+    inputs: Mapping[str, tuple[str, str, Digest]] | None = None
+    """To be recorded; None leaves what is."""
 
 
 def standing_of(task: Task) -> Standing:
@@ -93,8 +97,10 @@ def advance(standing: Standing, move: Move) -> None:
         standing.ended_at = move.at
     elif standing.status in TERMINAL:
         standing.ended_at = standing.stop_requested_at = standing.reused_from = None
-    if to is Status.RUNNING and standing.started_at is None:
-        standing.started_at = move.at
+    if standing.started_at is None:
+        standing.started_at = move.at if to is Status.RUNNING else move.started_at
+    if move.inputs is not None:
+        standing.inputs = move.inputs
     if move.reused_from is not None:
         standing.reused_from = move.reused_from
     standing.failure = move.failure

@@ -178,4 +178,5 @@ def _standing_so(task: Task, standing: Standing) -> Task:
         ended_at=standing.ended_at,
         stop_requested_at=standing.stop_requested_at,
         failure=standing.failure,
+        inputs=task.inputs if standing.inputs is None else standing.inputs,
     )

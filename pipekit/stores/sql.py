@@ -68,11 +68,12 @@ _STANDING = (
 
 # The casts are for a database that would take a column of bound NULLs for text.
 _MOVE = (
-    "WITH v (id, status, reused_from, started_at, ended_at, stop_requested_at, failure)"
+    "WITH v (id, status, reused_from, started_at, ended_at, stop_requested_at, failure, inputs)"
     " AS (VALUES {rows}) UPDATE tasks SET status = v.status, reused_from = v.reused_from,"
     " started_at = CAST(v.started_at AS DOUBLE PRECISION),"
     " ended_at = CAST(v.ended_at AS DOUBLE PRECISION),"
-    " stop_requested_at = CAST(v.stop_requested_at AS DOUBLE PRECISION), failure = v.failure"
+    " stop_requested_at = CAST(v.stop_requested_at AS DOUBLE PRECISION), failure = v.failure,"
+    " inputs = COALESCE(v.inputs, tasks.inputs)"
     " FROM v WHERE tasks.id = v.id"
 )
 # A closing that names no log leaves the one that the attempt was opened with.
@@ -98,7 +99,7 @@ _INSERT_ARTIFACTS = _insertion("artifacts", _ARTIFACT)
 _INSERT_CONTENTS = _insertion("contents", "blob, data", _KNOWN_IS_KEPT)
 _INSERT_MEMOS = _insertion("memos", _MEMO, _KNOWN_IS_KEPT)
 _INSERT_EVENTS = _insertion("events", _EVENT)
-_UPDATE_TASKS = (_MOVE, 7)
+_UPDATE_TASKS = (_MOVE, 8)
 _UPDATE_ATTEMPTS = (_CLOSE, 8)
 
 _WRITING = (

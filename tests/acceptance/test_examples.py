@@ -43,10 +43,18 @@ class Workspace:
         return json.loads(self.run(program, *arguments, "--json"))
 
     def computed_steps(self, run_id: str) -> set[str]:
-        """Names of the steps of a run that were not reused."""
-        steps = self.pipekit("show", run_id)["steps"]
-        assert all(step["status"] == "completed" for step in steps)
-        return {step["name"] for step in steps if not step["reused"]}
+        """Names of the steps that were not reused, of a run and of the runs inside it.
+
+        A pipeline that is called in a pipeline always runs: its steps are what may be reused.
+        """
+        computed: set[str] = set()
+        for step in self.pipekit("show", run_id)["steps"]:
+            assert step["status"] == "completed"
+            if step["kind"] == "pipeline":
+                computed |= self.computed_steps(step["id"])
+            elif not step["reused"]:
+                computed.add(step["name"])
+        return computed
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

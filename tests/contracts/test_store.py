@@ -385,6 +385,17 @@ class TestMove:
         assert lands(store, move=a_move(Status.RUNNING, Status.PENDING))
         assert store.find_task("t1") == a_task(status=Status.RUNNING, started_at=105.0)
 
+    def test_past_running_records_when_it_began_and_what_was_passed(self, store: Store) -> None:
+        store.commit([Change("t1", create=a_task(inputs={"x": ("int", "1", "e" * 64)}))])
+        passed = {"x": ("int", "1", "e" * 64), "y": ("str", "'a'", "f" * 64)}
+        move = Move(
+            frozenset({Status.PENDING}), Status.COMPLETED, 9.0, started_at=8.0, inputs=passed
+        )
+        assert store.commit([Change("t1", move=move)]) == [True]
+        found = store.find_task("t1")
+        assert found is not None
+        assert (found.started_at, found.ended_at, found.inputs) == (8.0, 9.0, passed)
+
     def test_to_running_again_keeps_when_it_first_started(self, store: Store) -> None:
         create(store, a_task(started_at=99.0))
         assert lands(store, move=a_move(Status.RUNNING, Status.PENDING))

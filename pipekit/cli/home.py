@@ -1,0 +1,112 @@
+"""The home that the commands look into: opened for reading, and the tasks in it found by what was
+typed. Makes no home where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from pipekit import liveness
+from pipekit.api.task import Task as TaskView
+from pipekit.cli.outcome import tell
+from pipekit.control.archive import Archive
+from pipekit.errors import NotFound, short
+from pipekit.model.records import Kind, Task
+from pipekit.model.status import Status
+from pipekit.settings import Settings, read_settings
+
+RUNS = (Kind.PIPELINE, Kind.SCRIPT)
+HOW_TO_BEGIN = "pipekit run path/file.py:function"
+
+
+class Home:
+    """The records and values of one home."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self.store = archive.store
+
+    def view(self, task: Task) -> TaskView:
+        """The task as the API shows it."""
+        return TaskView(self.archive, task.id)
+
+    def list_runs(self, limit: int) -> list[Task]:
+        """Runs that were started by themselves, newest first: no child runs."""
+        asked = limit
+        while True:
+            found = self.store.list_tasks(kinds=RUNS, limit=asked)
+            runs = [task for task in found if task.parent is None]
+            if len(runs) >= limit or len(found) < asked:
+                return runs[:limit]
+            asked *= 4
+
+    def list_steps(self, run: Task) -> list[Task]:
+        """The steps of a run in the order of their calls, child runs among them."""
+        return self.store.list_tasks(parent=run.id)[::-1]
+
+    def get_task(self, typed: str) -> Task:
+        """The task of a shortened id; where none was typed, the newest run, which is said.
+
+        Raises:
+            TaskNotFound: no task, or more than one, has such an id.
+            NotFound: there is no run yet.
+        """
+        if typed:
+            return self.archive.get_task(typed)
+        runs = self.list_runs(1)
+        if not runs:
+            raise NotFound("There are no runs yet.", hint=HOW_TO_BEGIN)
+        tell(f"The newest run: {runs[0].name} {short(runs[0].id)}")
+        return runs[0]
+
+    def process_is_gone(self, task: Task) -> bool:
+        """Whether a task is recorded as running, but the process that conducts it has ended."""
+        if task.status is not Status.RUNNING:
+            return False
+        root = task
+        while root.parent is not None:
+            parent = self.store.find_task(root.parent)
+            if parent is None:
+                return False
+            root = parent
+        if root.id not in self._gone:
+            self._gone[root.id] = self._conductor_is_gone(root)
+        return self._gone[root.id]
+
+    @cached_property
+    def _gone(self) -> dict[str, bool]:
+        return {}
+
+    def _conductor_is_gone(self, run: Task) -> bool:
+        opened = [attempt for attempt in self.store.list_attempts(run.id) if not attempt.ended_at]
+        return any(
+            liveness.is_alive(attempt.host, attempt.pid, attempt.pid_started_at) is False
+            for attempt in opened
+        )
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether anything was ever recorded there. Makes nothing."""
+    scheme, _, place = settings.store_url.partition(":///")
+    return scheme != "sqlite" or Path(place).exists()
+
+
+@contextmanager
+def open_home(settings: Settings | None = None) -> Iterator[Home]:
+    """The home of the working folder, or of these settings; closed at the end.
+
+    Raises:
+        NotFound: there is none yet.
+        StoreUnavailable, StoreVersionMismatch: it cannot be used.
+        SettingsError: a setting does not fit.
+    """
+    settings = settings or read_settings()
+    if not has_store(settings):
+        raise NotFound(f"There are no runs yet in {settings.home}.", hint=HOW_TO_BEGIN)
+    archive = Archive(settings)
+    try:
+        yield Home(archive)
+    finally:
+        archive.close()

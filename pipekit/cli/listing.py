@@ -1,0 +1,103 @@
+"""`pipekit ls`: the runs of a home, newest first."""
+
+from __future__ import annotations
+
+import json
+
+from pipekit.cli.home import HOW_TO_BEGIN, Home, has_store, open_home
+from pipekit.cli.outcome import DONE, tell
+from pipekit.cli.record import duration_seconds, is_run, step_row, task_record
+from pipekit.console.quantity import moment_text, seconds_text
+from pipekit.console.table import draw_table
+from pipekit.console.terminal import one_line
+from pipekit.errors import short
+from pipekit.model.records import Task
+from pipekit.settings import read_settings
+
+_HEADERS = ("id", "name", "project", "status", "started", "duration", "parameters")
+
+
+def list_runs(*, as_json: bool, limit: int, with_steps: bool) -> int:
+    """Print the newest runs; the exit code. A home that does not exist has none, and is not made.
+
+    Raises:
+        StoreError: the home cannot be read.
+    """
+    settings = read_settings()
+    if not has_store(settings):
+        if as_json:
+            print("[]")
+        else:
+            tell(f"There are no runs yet in {settings.home}. Start one: {HOW_TO_BEGIN}")
+        return DONE
+    with open_home(settings) as home:
+        runs = home.list_runs(limit)
+        if as_json:
+            _print_json(home, runs, with_steps=with_steps)
+        elif runs:
+            _draw(home, runs, with_steps=with_steps)
+        else:
+            tell(f"There are no runs yet in {settings.home}. Start one: {HOW_TO_BEGIN}")
+    return DONE
+
+
+def status_text(home: Home, task: Task) -> str:
+    """The status as people are told it."""
+    if task.reused_from is not None:
+        return "reused"
+    gone = " (its process is gone)" if home.process_is_gone(task) else ""
+    return task.status.value + gone
+
+
+def duration_text(task: Task) -> str:
+    """How long it took, or has taken so far; empty before its start."""
+    seconds = duration_seconds(task)
+    return "" if seconds is None or task.reused_from is not None else seconds_text(seconds)
+
+
+def _print_json(home: Home, runs: list[Task], *, with_steps: bool) -> None:
+    shown = []
+    for run in runs:
+        record = task_record(run)
+        if with_steps:
+            counts = home.store.count_attempts(run.id)
+            record["steps"] = [
+                step_row(step, counts.get(step.id, 0)) for step in home.list_steps(run)
+            ]
+        shown.append(record)
+    print(json.dumps(shown, ensure_ascii=False, allow_nan=False))
+
+
+def _draw(home: Home, runs: list[Task], *, with_steps: bool) -> None:
+    rows = []
+    for run in runs:
+        rows.append(_row(home, run, ""))
+        if with_steps:
+            rows.extend(_rows_below(home, run, "  "))
+    draw_table(_HEADERS, rows)
+
+
+def _rows_below(home: Home, run: Task, indent: str) -> list[list[str]]:
+    rows = []
+    for step in home.list_steps(run):
+        rows.append(_row(home, step, indent))
+        if is_run(step):
+            rows.extend(_rows_below(home, step, indent + "  "))
+    return rows
+
+
+def _row(home: Home, task: Task, indent: str) -> list[str]:
+    parameters = ", ".join(f"{name}={value}" for name, value in task.spec.parameters.items())
+    return [
+        short(task.id),
+        indent + task.name,
+        task.project,
+        status_text(home, task),
+        moment_text(task.created_at),
+        duration_text(task),
+        _shortened(one_line(parameters)),
+    ]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"

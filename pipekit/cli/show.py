@@ -1,0 +1,159 @@
+"""`pipekit show`: everything that is recorded of a run or a step."""
+
+from __future__ import annotations
+
+import json
+
+from pipekit.cli.home import Home, open_home
+from pipekit.cli.listing import duration_text, status_text
+from pipekit.cli.outcome import DONE
+from pipekit.cli.record import attempt_seconds, console_bytes, full_record, is_run, run_record
+from pipekit.console.quantity import bytes_text, moment_text, seconds_text
+from pipekit.console.table import draw_facts, draw_table
+from pipekit.console.terminal import one_line
+from pipekit.errors import short
+from pipekit.model.records import Task
+from pipekit.model.status import Status
+
+_PREVIEW_CHARACTERS = 72
+
+
+def show(typed: str, *, as_json: bool) -> int:
+    """Print a task; the exit code.
+
+    Raises:
+        NotFound: there is no such task.
+        StoreError: the home cannot be read.
+    """
+    with open_home() as home:
+        task = home.get_task(typed)
+        if as_json:
+            record = run_record(home, task) if is_run(task) else full_record(home, task)
+            print(json.dumps(record, ensure_ascii=False, allow_nan=False))
+        else:
+            _draw(home, task)
+    return DONE
+
+
+def _draw(home: Home, task: Task) -> None:
+    draw_facts(_facts(home, task))
+    _draw_inputs(task)
+    _draw_steps(home, task)
+    _draw_artifacts(home, task)
+    _draw_attempts(home, task)
+    if task.failure is not None and task.failure.traceback:
+        print(f"\n{task.failure.traceback.rstrip()}")
+
+
+def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
+    facts = [
+        ("id", task.id),
+        (task.kind.value, task.name),
+        ("project", task.project),
+        ("status", status_text(home, task)),
+        ("created", moment_text(task.created_at)),
+        ("duration", duration_text(task)),
+        ("entry", task.spec.entry),
+        ("version", task.version),
+        ("settings", ", ".join(f"{name}={value}" for name, value in task.spec.settings.items())),
+        ("tags", ", ".join(task.tags)),
+        ("part of", _spoken(home, task.parent)),
+        ("taken from", _spoken(home, task.reused_from)),
+        ("key", task.step_key or ""),
+    ]
+    if is_run(task) and task.parent is None:
+        facts.extend(
+            (f"  {name}" if index else "parameters", f"{name} = {one_line(str(value))}")
+            for index, (name, value) in enumerate(task.spec.parameters.items())
+        )
+    if task.failure is not None:
+        facts.append(("error", task.failure.message))
+    return [(name, text) for name, text in facts if text]
+
+
+def _spoken(home: Home, task_id: str | None) -> str:
+    """`train 01j9zk7abc`, or a step's `fit 01j9zk7abc of train 01j9zk7abd`."""
+    if task_id is None:
+        return ""
+    task = home.store.find_task(task_id)
+    if task is None:
+        return short(task_id)
+    own = f"{task.name} {short(task.id)}"
+    return f"{own} of {_spoken(home, task.parent)}" if task.parent is not None else own
+
+
+def _draw_inputs(task: Task) -> None:
+    if is_run(task) and task.parent is None:
+        return
+    rows = []
+    for name, value in task.spec.parameters.items():
+        type_name, preview, _ = task.inputs.get(name, ("", str(value), ""))
+        given = str(value) if isinstance(value, str) and value.startswith("${") else ""
+        rows.append([name, type_name, _shortened(preview), given])
+    _titled("inputs", ("name", "type", "value", "comes from"), rows)
+
+
+def _draw_steps(home: Home, task: Task) -> None:
+    if not is_run(task):
+        return
+    counts = home.store.count_attempts(task.id)
+    rows = [
+        [
+            short(step.id),
+            step.name,
+            status_text(home, step),
+            str(counts.get(step.id, "") if step.status is not Status.PENDING else ""),
+            duration_text(step),
+            one_line(step.failure.message) if step.failure is not None else "",
+        ]
+        for step in home.list_steps(task)
+    ]
+    headers = ("id", "step", "status", "attempts", "duration", "error")
+    _titled("steps", headers, rows)
+
+
+def _draw_artifacts(home: Home, task: Task) -> None:
+    rows = [
+        [
+            artifact.name,
+            artifact.value.type,
+            bytes_text(artifact.value.size_bytes),
+            _shortened(artifact.value.preview),
+        ]
+        for artifact in home.store.list_artifacts(task.id)
+    ]
+    _titled("artifacts", ("name", "type", "size", "preview"), rows)
+
+
+def _draw_attempts(home: Home, task: Task) -> None:
+    if is_run(task):
+        return
+    rows = []
+    for attempt in home.store.list_attempts(task.id):
+        console = console_bytes(attempt)
+        rows.append(
+            [
+                str(attempt.number),
+                attempt.exit or "running",
+                seconds_text(attempt_seconds(attempt)),
+                f"{attempt.host}, process {attempt.pid}",
+                "" if console is None else bytes_text(console),
+                one_line(attempt.failure.message) if attempt.failure is not None else "",
+            ]
+        )
+    _titled("attempts", ("attempt", "exit", "duration", "where", "console", "error"), rows)
+
+
+def _titled(title: str, headers: tuple[str, ...], rows: list[list[str]]) -> None:
+    if rows:
+        # A column in which nothing stands tells nothing.
+        kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
+        print(f"\n{title}")
+        draw_table(
+            [headers[index] for index in kept], [[row[index] for index in kept] for row in rows]
+        )
+
+
+def _shortened(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _PREVIEW_CHARACTERS else line[: _PREVIEW_CHARACTERS - 1] + "…"
