@@ -15,9 +15,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipekit.model.records import Artifact, Attempt, Change, Closing, Event, Kind, Memo, Task, TaskSpec
-from pipekit.model.value import StoredValue
+from pipekit.model.records import (
+    Artifact,
+    Attempt,
+    Change,
+    Closing,
+    Event,
+    Kind,
+    Memo,
+    Task,
+    TaskSpec,
+)
 from pipekit.model.status import Status, Transition
+from pipekit.model.value import StoredValue
 from pipekit.stores.sqlite import SqliteStore
 
 NOW = 1_790_000_000.0

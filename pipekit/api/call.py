@@ -21,7 +21,8 @@ from pipekit.api.future import (
     source_of,
 )
 from pipekit.artifacts.pickling import reduce_named
-from pipekit.control.run import Run, current_run
+from pipekit.control.current import current_run
+from pipekit.control.run import Run
 from pipekit.control.step import Argument, Output, Produced, Source, Step, Stored
 from pipekit.errors import NotSerializable
 from pipekit.executors.inline import Mailbox

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pipekit.api.signature import Binder, outputs_from_annotation
-from pipekit.control.run import Run, current_run
+from pipekit.control.current import current_run
 from pipekit.errors import UsageError
 from pipekit.model.options import ComponentOptions
+
+if TYPE_CHECKING:
+    from pipekit.control.run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")

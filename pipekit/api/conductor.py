@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.future import get
-from pipekit.control.run import Run, current_run
+from pipekit.control.current import current_run
+from pipekit.control.run import Run
 from pipekit.control.session import Session, parse_executor, session_for
 from pipekit.control.step import Output
 from pipekit.control.use import Use
@@ -19,6 +20,7 @@ from pipekit.model.status import Status
 from pipekit.ports import Assignment, Outcome
 from pipekit.settings import read_settings
 from pipekit.worker import loading
+from pipekit.worker.context import inside_step
 from pipekit.worker.runner import load_arguments, user_traceback
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:
         raise loading.ImportEnded
     bound = pipeline.bind(args, kwargs)
     settings = read_settings(pipeline.folder)
-    executor = pipeline.executor or settings.executor
+    # A pipeline called by a step has no run to be a part of: its steps run where it stands.
+    executor = "inline" if inside_step.get() else pipeline.executor or settings.executor
     parse_executor(executor)
     session = session_for(settings)
     run = Run(

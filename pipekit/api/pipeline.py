@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from pipekit.api.signature import Binder
-from pipekit.control.run import current_run
+from pipekit.control.current import current_run
 from pipekit.errors import UsageError
 from pipekit.origin import origin_of
 

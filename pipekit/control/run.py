@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from pipekit.control.reporter import facts_of
@@ -17,9 +16,6 @@ from pipekit.model.value import Digest
 if TYPE_CHECKING:
     from pipekit.control.session import Session
     from pipekit.control.use import Use
-
-current_run: ContextVar[Run | None] = ContextVar("pipekit_run", default=None)
-"""The run whose pipeline function this thread is in; None outside, and inside a step."""
 
 
 KEPT_BYTES = 1024

@@ -46,7 +46,7 @@ def session_for(settings: Settings) -> Session:
     """The session of a home in this process, opened where there is none yet."""
     with _sessions_lock:
         session = _sessions.get(settings.home)
-        if session is None or session.closed:
+        if session is None or session.closed or session.pid != os.getpid():
             session = _sessions[settings.home] = Session(settings)
         return session
 
@@ -55,7 +55,8 @@ def session_for(settings: Settings) -> Session:
 def close_sessions() -> None:
     """End the workers and close the stores of every session of this process."""
     with _sessions_lock:
-        sessions = list(_sessions.values())
+        # A forked child has its parent's sessions, without their threads: they are not its own.
+        sessions = [session for session in _sessions.values() if session.pid == os.getpid()]
         _sessions.clear()
     for session in sessions:
         session.close()
@@ -70,6 +71,7 @@ class Session:
 
     def __init__(self, settings: Settings, *, reporter: Reporter | None = None) -> None:
         self.settings = settings
+        self.pid = os.getpid()
         self.closed = False
         self.fingerprinter = Fingerprinter(root=settings.project_root)
         self._open_runs = 0

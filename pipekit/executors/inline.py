@@ -7,6 +7,7 @@ no way to end a call from outside, so a `timeout` is not kept.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from queue import SimpleQueue
 from time import time
@@ -60,6 +61,13 @@ class InlineExecutor:
             number = self._numbers[id(spec)] = len(self._specs)
             self._specs.append(spec)
             self._runner.introduce(number, spec, assignment.function)
+            if assignment.timeout_seconds is not None:
+                warnings.warn(
+                    f"Component {spec.name!r} has a timeout of {assignment.timeout_seconds:g} s, "
+                    "which the inline executor cannot keep: a step runs in your own thread.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
         assignment.started_at = time()
         report = self._runner.run(
             Call(0, number, assignment.label, assignment.arguments, assignment.inputs())

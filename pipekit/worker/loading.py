@@ -5,8 +5,10 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from pipekit.origin import MAIN, Origin, walk
@@ -70,18 +72,32 @@ def import_module(origin: Origin, *, is_main: bool) -> ModuleType:
     return module
 
 
+class _SourceLoader(SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def _import_main(origin: Origin) -> ModuleType:
+    """Import the script from its source, as Python itself runs it: bytecode that an import left
+    beside it may be of an older text of the same second and size."""
     global importing_main
+
+    class SourceLoader(SourceFileLoader):
+        def get_code(self, fullname: str) -> CodeType:
+            return self.source_to_code(self.get_data(self.path), self.path)
+
     importing_main = True
     try:
-        return _import(origin)
+        if not origin.path.endswith(".py") or not Path(origin.path).exists():
+            return _import(origin)
+        loader = _SourceLoader(origin.module, origin.path)
+        return _execute(origin, spec_from_file_location(origin.module, origin.path, loader=loader))
     finally:
         importing_main = False
 
 
 def _import(origin: Origin) -> ModuleType:
-    from importlib.util import find_spec, module_from_spec, spec_from_file_location
-
     try:
         spec = find_spec(origin.module)
     except ModuleNotFoundError:
@@ -89,9 +105,14 @@ def _import(origin: Origin) -> ModuleType:
     path = origin.path
     if path and (spec is None or not _leads_to(spec.origin, path)) and Path(path).exists():
         spec = spec_from_file_location(origin.module, path)
+    return _execute(origin, spec)
+
+
+def _execute(origin: Origin, spec: ModuleSpec | None) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(
-            f"No module named {origin.module!r} (looked in sys.path and at {path or 'no file'})",
+            f"No module named {origin.module!r} (looked in sys.path and at "
+            f"{origin.path or 'no file'})",
             name=origin.module,
         )
     if "." in origin.module:

@@ -16,6 +16,7 @@ from pipekit.artifacts.store import ArtifactStore
 from pipekit.errors import ArtifactError, OutputMismatch, PipekitError
 from pipekit.model.failure import FailureKind
 from pipekit.model.value import StoredValue
+from pipekit.worker.context import inside_step
 from pipekit.worker.loading import load_function
 from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Output, Report
 
@@ -63,6 +64,7 @@ class Runner:
             args, kwargs = self._arguments(call)
         except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
             return _broke(call, started, FailureKind.INPUTS, error)
+        token = inside_step.set(True)
         try:
             value = function(*args, **kwargs)
             if type(value) is types.CoroutineType:
@@ -71,6 +73,8 @@ class Runner:
                 value = list(value)
         except BaseException as error:  # noqa: BLE001 - user code
             return _broke(call, started, _kind_of(error), error)
+        finally:
+            inside_step.reset(token)
         del args, kwargs  # large inputs are let go before outputs are stored
         try:
             outputs = self._store(spec, value)

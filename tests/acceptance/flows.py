@@ -311,3 +311,24 @@ def sometimes_slow(i: int, slow_at: int) -> float:
 def one_slow_among_short(n: int, slow_at: int) -> list[float]:
     get([sometimes_slow(-i, slow_at) for i in range(1, 20)])
     return get([sometimes_slow(i, slow_at) for i in range(n)])
+
+
+@component
+def calls_pipeline(n: int) -> int:
+    return child(n) + 1
+
+
+@pipeline
+def pipeline_in_a_step() -> int:
+    return get(calls_pipeline(2))
+
+
+@component
+def kill_itself() -> None:
+    print("last words")
+    os.kill(os.getpid(), 9)
+
+
+@component
+def use_up_memory() -> None:
+    bytearray(1 << 60)

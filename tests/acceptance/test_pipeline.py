@@ -89,6 +89,10 @@ def test_a_pipeline_in_a_pipeline_is_a_child_run(executor: str) -> None:
     assert first.parent == task.id
 
 
+def test_a_pipeline_called_by_a_step_runs_where_the_step_is(executor: str) -> None:
+    assert run(flows.pipeline_in_a_step, executor).value == 4
+
+
 def test_outside_a_pipeline_a_component_is_the_plain_function() -> None:
     assert flows.add(1, b=2) == 3
     assert flows.add.function.__name__ == "add"
@@ -217,6 +221,7 @@ def test_only_the_chosen_exceptions_are_retried(executor: str, tmp_path: Path) -
     [
         ("exit_softly", (3,), r"the step called sys.exit\(3\)"),
         ("recurse", (), "RecursionError"),
+        ("use_up_memory", (), "MemoryError"),
         (
             "unserializable",
             (),
@@ -236,6 +241,7 @@ def test_what_a_step_does_wrong_is_one_clear_error(
     ("step", "args", "said"),
     [
         ("exit_hard", (9,), r"ended its process with exit code 9 .*\nlast words"),
+        ("kill_itself", (), r"signal 9 \(SIGKILL\) .* The usual cause is memory.*\nlast words"),
         ("crash", (), r"ended by signal 11 \(SIGSEGV\)"),
         ("hang", (), "was ended after its timeout of 0.3 s"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -218,10 +217,10 @@ def test_beyond_forty_lines_a_second_ends_are_held_and_folded() -> None:
     made = reporter(stream, hand)
     for i in range(500):
         made.steps_ended([step(f"noop-{i}")])
-    assert len(stream.lines) == 40
+    assert len(stream.lines) == 1 + 40
     hand.now += 1
     made.steps_ended([step("noop-500")])
-    assert stream.lines[40:] == ["✓ noop ×462    completed"]
+    assert stream.lines[41:] == ["✓ noop ×461    completed"]
 
 
 def test_what_is_held_is_written_when_nothing_more_ends() -> None:
@@ -231,7 +230,7 @@ def test_what_is_held_is_written_when_nothing_more_ends() -> None:
         made.steps_ended([step(f"noop-{i}")])
     assert len(hand.due) == 1
     hand.due.pop()()
-    assert stream.lines[40:] == ["✓ noop ×21     completed"]
+    assert stream.lines[41:] == ["✓ noop ×20     completed"]
 
 
 def test_what_is_held_is_written_before_the_run_s_last_line() -> None:
@@ -240,8 +239,8 @@ def test_what_is_held_is_written_before_the_run_s_last_line() -> None:
     for i in range(60):
         made.steps_ended([step(f"noop-{i}")])
     made.run_ended(end())
-    assert stream.lines[40:] == [
-        "✓ noop ×21     completed",
+    assert stream.lines[41:] == [
+        "✓ noop ×20     completed",
         "✓ train completed in 3.21 s: 12 steps, 0 reused, 0 failed",
     ]
 
@@ -325,19 +324,6 @@ def test_stderr_is_looked_up_when_a_line_is_written(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("sys.stderr", stream)
     made.steps_ended([step()])
     assert len(stream.lines) == 1
-
-
-def test_a_burst_costs_less_than_a_few_microseconds_a_step() -> None:
-    made = reporter(Stream())
-    burst = [step(f"noop-{i}", component="noop") for i in range(5000)]
-    best = min(_seconds(lambda: made.steps_ended(burst)) for _ in range(5))
-    assert best / len(burst) < 10e-6  # measured: 0.5e-6; room for a busy machine
-
-
-def _seconds(action: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize(
