@@ -22,8 +22,9 @@ from pipekit.api.future import (
 )
 from pipekit.artifacts.pickling import reduce_named
 from pipekit.control.current import current_run
+from pipekit.control.output import Output
 from pipekit.control.run import Run
-from pipekit.control.step import Argument, Output, Produced, Source, Step, Stored
+from pipekit.control.step import Argument, Produced, Source, Step, Stored
 from pipekit.errors import NotSerializable
 from pipekit.executors.inline import Mailbox
 from pipekit.model.hashing import digest_bytes
@@ -99,9 +100,9 @@ def _add(
 
 
 def _producer_key(source: Source) -> Digest:
-    if type(source) is Produced:
+    if isinstance(source, Produced):
         return digest_bytes(source.step.key, source.output)
-    return source.output.value.digest  # type: ignore[union-attr]
+    return source.output.value.digest
 
 
 def _run_here(step: Step) -> None:
@@ -110,8 +111,8 @@ def _run_here(step: Step) -> None:
     while (assignment := step.mailbox.take()) is not None:
         token = current_run.set(None)  # a component called by the step is a plain function
         try:
-            executor = session.executor("pipeline" if step.use.is_pipeline else "inline")
-            executor.run(assignment)  # type: ignore[attr-defined]
+            executor: Any = session.executors.get("pipeline" if step.use.is_pipeline else "inline")
+            executor.run(assignment)
         finally:
             current_run.reset(token)
     if step.run.fatal is not None:
@@ -133,7 +134,7 @@ class _Capture:
     def argument(self, name: str, value: Any) -> Argument:
         """One parameter as the key needs it; how its value is sent is kept for `sent`."""
         kind = type(value)
-        hasher = self._run.session.hasher
+        hasher = self._run.session.archive.hasher
         if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
             digest = hasher.digest(value) if kind is not PosixPath else self._path_digest(value)
             return Argument(name, digest, _shown(value, kind))
@@ -176,7 +177,7 @@ class _Capture:
         value = step.values[output]
         if type(value) in _PLAIN:
             return None
-        if self._run.session.hasher.digest(value) == step.outputs[output].value.digest:
+        if self._run.session.archive.hasher.digest(value) == step.outputs[output].value.digest:
             return None
         return self._stored(name, value)
 
@@ -188,7 +189,7 @@ class _Capture:
 
     def _digest(self, name: str, value: Any) -> Digest:
         try:
-            return self._run.session.hasher.digest(value)
+            return self._run.session.archive.hasher.digest(value)
         except TypeError as error:
             raise NotSerializable(
                 where=self._where(name), type_name=type(value).__name__, reason=str(error)
@@ -197,12 +198,12 @@ class _Capture:
     def _path_digest(self, path: Path) -> Digest:
         """By what lies there; a path to nothing (where the step is to write) by its text."""
         try:
-            return self._run.session.hasher.digest(path)
+            return self._run.session.archive.hasher.digest(path)
         except FileNotFoundError:
             return digest_bytes("nothing at", str(path))
 
     def _stored(self, name: str, value: Any) -> Output:
-        stored, content = self._run.session.artifacts.put(value, where=self._where(name))
+        stored, content = self._run.session.archive.artifacts.put(value, where=self._where(name))
         return Output(stored, content)
 
     def _where(self, name: str) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipekit.api.future import get
 from pipekit.control.current import current_run
+from pipekit.control.executor_set import parse_executor
+from pipekit.control.output import Output
 from pipekit.control.run import Run
-from pipekit.control.session import Session, parse_executor, session_for
-from pipekit.control.step import Output
+from pipekit.control.session import session_for
 from pipekit.control.use import Use
 from pipekit.errors import PipekitError, StepError, Stopped, short
 from pipekit.model.failure import Failure, FailureKind
@@ -104,7 +105,7 @@ def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -
 def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outcome:
     step = assignment.step
     parent = step.run
-    session: Session = parent.session
+    session = parent.session
     child = step.child = Run(
         session,
         task_id=step.task_id,
@@ -116,7 +117,9 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
     child.started_at = session.now()
     session.scheduler.adopt(child)
     try:
-        args, kwargs = load_arguments(assignment.arguments, assignment.inputs(), session.artifacts)
+        args, kwargs = load_arguments(
+            assignment.arguments, assignment.inputs(), session.archive.artifacts
+        )
     except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
         return Outcome(0.0, FailureKind.INPUTS, message=str(error))
     conducted = _conduct(child, pipeline, args, kwargs)
@@ -160,8 +163,7 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
         type="controller",
         version=pipeline.version,
     )
-    session.record_start(run, task, run.started_at)
-    session.reporter.run_began(run.facts)
+    session.begin(run, task)
 
 
 def _shown(value: Any) -> Any:
@@ -180,7 +182,9 @@ def _conduct(
     token = current_run.set(run)
     try:
         value = get(pipeline.function(*args, **kwargs))
-        stored, content = session.artifacts.put(value, where=f"The value of pipeline {run.name!r}")
+        stored, content = session.archive.artifacts.put(
+            value, where=f"The value of pipeline {run.name!r}"
+        )
         run.value = Output(stored, content)
         session.scheduler.send(run, PipelineReturned())
     except BaseException as caught:  # noqa: BLE001 - user code; raised again by `result`

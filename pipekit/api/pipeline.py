@@ -82,7 +82,7 @@ class Pipeline(Generic[P, R]):
             UnknownExecutor: `executor` is none of the known.
         """
         if executor is not None:
-            from pipekit.control.session import parse_executor
+            from pipekit.control.executor_set import parse_executor
 
             parse_executor(executor)
         return Pipeline(

@@ -257,7 +257,7 @@ class ArtifactView:
         found = self._archive.blobs.find(value.blob)
         if found is not None:
             return found
-        from pipekit.control.step import Output
+        from pipekit.control.output import Output
 
         content = self._archive.content(Output(value, None))
         if content is None:

@@ -142,7 +142,7 @@ def _tell_failure(error: BaseException, failed: Step | None) -> None:
 def _tell_next(conducted: conductor.Conducted, failed: Step | None) -> None:
     run = conducted.run
     before = ""
-    home = run.session.settings.home
+    home = run.session.archive.settings.home
     if read_settings().home != home:
         before = f"PIPEKIT_HOME={shlex.quote(str(home))} "
     tell(f"See: {before}pipekit show {short(run.task_id)}")
@@ -155,7 +155,7 @@ def _print_json(conducted: conductor.Conducted, value: Any) -> None:
     from pipekit.cli.record import run_record
 
     session = conducted.run.session
-    with open_home(session.settings) as home:
+    with open_home(session.archive.settings) as home:
         task = home.archive.get_task(conducted.run.task_id)
         shown = run_record(home, task)
     shown["value"] = to_plain_or_text(value)

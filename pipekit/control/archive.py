@@ -11,7 +11,7 @@ from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.key import read_key
 from pipekit.artifacts.store import ArtifactStore
-from pipekit.control.step import Output
+from pipekit.control.output import Output
 from pipekit.errors import BlobMissing, StoreUnavailable, TaskNotFound, short
 from pipekit.model.hashing import Hasher
 from pipekit.model.records import Memo, Task

@@ -7,11 +7,11 @@ worker: its function runs in a thread of the controller, or inline in the callin
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter, time
 
-from pipekit.control.scheduler import Scheduler
-from pipekit.model.planner import StopAsked
+from pipekit.control.run import Run
+from pipekit.model.planner import Event, StopAsked
 from pipekit.ports import Assignment, Loop, Outcome
 
 
@@ -19,9 +19,10 @@ class ChildExecutor:
     """The `Executor` port for pipelines: an assignment's function takes the assignment, runs the
     child to its end and gives the outcome."""
 
-    def __init__(self, loop: Loop, scheduler: Scheduler) -> None:
+    def __init__(self, loop: Loop, send: Callable[[Run, Event], None]) -> None:
+        """`send` hands an event to a run's planner."""
         self._loop = loop
-        self._scheduler = scheduler
+        self._send = send
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
@@ -35,7 +36,7 @@ class ChildExecutor:
     def stop(self, assignment: Assignment) -> None:
         child = assignment.step.child
         if child is not None:
-            self._scheduler.send(child, StopAsked())
+            self._send(child, StopAsked())
 
     def close(self) -> None:
         """Its threads end with their runs."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipekit.control.step import Output, Produced, Step, attempt_of
+from pipekit.control.inputs import stored_of
+from pipekit.control.output import Output
+from pipekit.control.step import Step, attempt_of
 from pipekit.errors import StoreUnavailable
 from pipekit.model.failure import Failure
+from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.records import (
     Artifact,
     Attempt,
@@ -73,6 +76,38 @@ class Recorder:
                     "its record was left as that process made it.",
                     hint=f"see 'pipekit show {refused.task_id[:13]}'.",
                 )
+
+    # a run
+
+    def run_began(self, task: Task, pid_started_at: float) -> None:
+        """A run has begun, with this process as its attempt."""
+        began = task.started_at or task.created_at
+        attempt = Attempt(task.id, 1, began, self._host, self._pid, pid_started_at)
+        events = (
+            Event(task.id, task.created_at, Transition.SUBMITTED),
+            Event(task.id, began, Transition.STARTED, 1),
+        )
+        self.stage(Change(task.id, create=task, open=attempt, events=events))
+
+    def run_ended(
+        self, task_id: str, status: Status, failure: Failure | None, value: Output | None, at: float
+    ) -> None:
+        """A run has ended; `value` is what a completed one returned."""
+        artifacts: tuple[Artifact, ...] = ()
+        contents: tuple[tuple[Digest, bytes], ...] = ()
+        if value is not None:
+            artifacts = (Artifact(task_id, 1, DEFAULT_OUTPUT, at, value.value),)
+            contents = _contents({DEFAULT_OUTPUT: value})
+        self.stage(
+            Change(
+                task_id,
+                close=Closing(1, at, failure.kind.value if failure else status.value, failure),
+                move=Move(frozenset({Status.RUNNING}), status, at, failure),
+                artifacts=artifacts,
+                contents=contents,
+                events=(Event(task_id, at, _TRANSITION_TO[status], 1),),
+            )
+        )
 
     # one step
 
@@ -231,11 +266,3 @@ def _inputs(step: Step) -> dict[str, tuple[str, str, Digest]]:
                 argument.digest,
             )
     return shown
-
-
-def stored_of(step: Step, source: int) -> Output | None:
-    """The stored value behind one of a step's sources; None where its producer has none."""
-    found = step.sources[source]
-    if type(found) is Produced:
-        return found.step.outputs.get(found.output)
-    return found.output  # type: ignore[return-value]

@@ -34,12 +34,6 @@ class SilentReporter:
         """Nothing."""
 
 
-def facts_of(run: Run) -> RunFacts:
-    """The run's own facts."""
-    parent = run.parent.name if run.parent is not None else ""
-    return RunFacts(run.task_id, run.name, run.project, run.executor, parent)
-
-
 def end_of(step: Step) -> StepEnd:
     """How a step ended, or how one of its attempts did."""
     seconds = None

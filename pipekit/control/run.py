@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pipekit.control.reporter import facts_of
-from pipekit.control.step import Output, Step
+from pipekit.control.archive import Archive
+from pipekit.control.output import Output
+from pipekit.control.step import Step
 from pipekit.model.failure import Failure
-from pipekit.model.planner import FailureHandled, Planner
+from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
+from pipekit.ports import RunFacts
 
 if TYPE_CHECKING:
-    from pipekit.control.session import Session
+    from pipekit.capture.fingerprint import Fingerprinter
+    from pipekit.control.executor_set import ExecutorSet
     from pipekit.control.use import Use
+    from pipekit.model.records import Task
 
 
 KEPT_BYTES = 1024
@@ -49,11 +53,48 @@ class Waiter:
         return self._lock.acquire(timeout=-1 if timeout_seconds is None else timeout_seconds)
 
 
+class Sender(Protocol):
+    """The scheduler, from the side of those who tell it what happened."""
+
+    def send(self, run: Run, event: Event) -> None: ...
+
+
+class RunHost(Protocol):
+    """What a run has from its session."""
+
+    @property
+    def archive(self) -> Archive: ...
+
+    @property
+    def ending_lock(self) -> threading.Lock: ...
+
+    @property
+    def scheduler(self) -> Sender: ...
+
+    @property
+    def executors(self) -> ExecutorSet: ...
+
+    @property
+    def fingerprinter(self) -> Fingerprinter: ...
+
+    @property
+    def now(self) -> Callable[[], float]: ...
+
+    @property
+    def new_id(self) -> Callable[[], str]: ...
+
+    def warn_of_blind_spots(self, run: Run, use: Use) -> None: ...
+
+    def begin(self, run: Run, task: Task) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 class Run:
     """One run. Steps are added by the threads of its pipeline function, ended by the loop's."""
 
     def __init__(
-        self, session: Session, *, task_id: str, name: str, project: str, executor: str,
+        self, session: RunHost, *, task_id: str, name: str, project: str, executor: str,
         parent: Run | None = None,
     ) -> None:  # fmt: skip
         self.session = session
@@ -64,7 +105,7 @@ class Run:
         self.parent = parent
         """The run whose step this one is; that run then records its beginning and its end."""
         self.planner = Planner()
-        self.facts = facts_of(self)
+        self.facts = RunFacts(task_id, name, project, executor, parent.name if parent else "")
         self.steps: list[Step] = []
         self.uses: dict[Any, Use] = {}
         self.lock = threading.Lock()
@@ -136,7 +177,7 @@ class Run:
             if stored.content is None and stored.value.inline
             if other is step or stored.value.size_bytes <= KEPT_BYTES
         ]
-        contents = self.session.store.read_contents({value.blob for _, _, value in wanted})
+        contents = self.session.archive.store.read_contents({value.blob for _, _, value in wanted})
         for other, name, value in wanted:
             if value.blob in contents and value.size_bytes <= KEPT_BYTES:
                 other.outputs[name] = Output(value, contents[value.blob])

@@ -8,26 +8,28 @@ never seen that a crash could take back, and one commit serves every step that e
 
 from __future__ import annotations
 
+import pickle
 import random
+import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipekit.control.recorder import Recorder, stored_of
+from pipekit.capture.fingerprint import Fingerprint, differences
+from pipekit.control.archive import Archive
+from pipekit.control.executor_set import ExecutorSet
+from pipekit.control.inputs import memo_key, read_inputs
+from pipekit.control.output import Output
+from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import end_of, end_of_run, origin_text
 from pipekit.control.run import KEPT_BYTES, Run
-from pipekit.control.step import Output, Step
+from pipekit.control.step import Step
 from pipekit.errors import CodeChanged, PipekitError
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
-from pipekit.model.hashing import digest_bytes
 from pipekit.model.records import Memo
 from pipekit.model.status import Status
-from pipekit.model.value import Digest
-from pipekit.ports import Assignment, Loop, Outcome
-
-if TYPE_CHECKING:
-    from pipekit.control.session import Session
+from pipekit.ports import Assignment, Loop, Outcome, Reporter
 
 _SHOW_AFTER_SECONDS = 0.05
 """A step is recorded before its end only where it takes longer than about this."""
@@ -45,10 +47,24 @@ _NO_RETRY = frozenset(
 class Scheduler:
     """Runs any number of runs of one session on one loop."""
 
-    def __init__(self, session: Session, loop: Loop, recorder: Recorder) -> None:
-        self._session = session
+    def __init__(
+        self,
+        loop: Loop,
+        archive: Archive,
+        recorder: Recorder,
+        executors: ExecutorSet,
+        reporter: Reporter,
+        ending_lock: threading.Lock,
+        now: Callable[[], float],
+    ) -> None:
+        """`ending_lock` guards what threads that wait for steps look at."""
         self._loop = loop
+        self._archive = archive
         self._recorder = recorder
+        self._executors = executors
+        self._reporter = reporter
+        self._ending_lock = ending_lock
+        self._now = now
         self._events: deque[tuple[Run, plan.Event]] = deque()
         self._draining = False
         self._runs: set[Run] = set()
@@ -79,7 +95,7 @@ class Scheduler:
 
     def adopt(self, run: Run) -> None:
         """A run begins: it is told where it cannot go on."""
-        with self._session.ending_lock:
+        with self._ending_lock:
             self._runs.add(run)
 
     def send(self, run: Run, event: plan.Event) -> None:
@@ -91,7 +107,7 @@ class Scheduler:
 
     def fail(self, error: BaseException) -> None:
         """Nothing can be recorded any more: every run ends with `error`, whoever waits is told."""
-        with self._session.ending_lock:
+        with self._ending_lock:
             for run in self._runs:
                 run.fatal = run.fatal or error
                 for step in run.steps:
@@ -118,7 +134,7 @@ class Scheduler:
                 self._busy = True
             self._recorder.flush()
         except PipekitError as error:
-            self._session.stop_executors()
+            self._executors.stop()
             self.fail(error)
             return
         if self._ended:
@@ -158,35 +174,20 @@ class Scheduler:
         keyed = []
         for step in steps:
             try:
-                step.memo_key = self._memo_key(step)
+                step.memo_key = memo_key(step, self._archive.hasher)
             except Exception as error:  # noqa: BLE001 - user code: what hashing a value calls
                 failure = Failure(FailureKind.INPUTS, f"its key cannot be made: {error}")
                 self._handle(step.run, plan.StepRefused(step.number, failure))
             else:
                 keyed.append(step)
-        memos = self._session.store.find_memos({step.memo_key for step in keyed})
+        memos = self._archive.store.find_memos({step.memo_key for step in keyed})
         for step in keyed:
             memo = memos.get(step.memo_key)
-            found = memo is not None and self._session.archive.has_blobs(memo)
+            found = memo is not None and self._archive.has_blobs(memo)
             if found and memo is not None:
                 step.outputs = {name: Output(value, None) for name, value in memo.outputs}
                 step.reused_from, step.reused_run = memo.task_id, memo.run
             self._handle(step.run, plan.KeyLooked(step.number, step.memo_key, found))
-
-    def _memo_key(self, step: Step) -> Digest:
-        parts = [step.use.key_prefix]
-        for argument in step.arguments:
-            parts.append(argument.name)
-            if argument.digest is not None:
-                parts.append(argument.digest)
-            elif argument.source >= 0:
-                stored = stored_of(step, argument.source)
-                if stored is None:
-                    raise LookupError(f"argument {argument.name!r} has no value")
-                parts.append(stored.value.digest)
-            else:
-                parts.append(self._session.digest_nested(step, argument))
-        return digest_bytes(*parts)
 
     # starting
 
@@ -204,7 +205,7 @@ class Scheduler:
             where = "pipeline" if step.use.is_pipeline else step.use.executor
             by_executor.setdefault(where, []).append(step.assignment)
         for name, assignments in by_executor.items():
-            self._session.executor(name).start(assignments)
+            self._executors.get(name).start(assignments)
         if not self._showing:
             self._showing = True
             self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
@@ -217,7 +218,7 @@ class Scheduler:
             label=step.label,
             number=step.attempt,
             arguments=step.call,
-            inputs=lambda: self._session.read_inputs(step),
+            inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
             report=lambda outcome: self._reported(step, outcome),
             mailbox=step.mailbox,
@@ -229,7 +230,7 @@ class Scheduler:
         where nothing has ended meanwhile, so that a flow of short steps is not slowed down."""
         self._showing = False
         quiet, self._busy = not self._busy, False
-        late = self._session.now() - _SHOW_AFTER_SECONDS
+        late = self._now() - _SHOW_AFTER_SECONDS
         for step in list(self._unshown):
             began = step.assignment.started_at if step.assignment is not None else 0.0
             if 0 < began <= late:
@@ -270,9 +271,9 @@ class Scheduler:
     def _failure(self, step: Step, outcome: Outcome) -> Failure:
         message = outcome.message
         if outcome.failure_kind is FailureKind.CODE_CHANGED:
-            theirs = self._session.read_fingerprint(outcome.exception)
+            theirs: Fingerprint = pickle.loads(outcome.exception)
             outcome.exception = b""
-            differs = self._session.differences(step.use.fingerprint, theirs)
+            differs = differences(step.use.fingerprint, theirs)
             message = str(CodeChanged(component=step.use.name, differs=differs))
         return Failure(
             outcome.failure_kind or FailureKind.ERROR,
@@ -284,7 +285,7 @@ class Scheduler:
     def _complete(self, run: Run, command: plan.Complete) -> None:
         step = run.steps[command.step]
         outcome = self._outcomes[step]
-        at = self._session.now()
+        at = self._now()
         memo = None
         if step.memo_key and (not outcome.none or step.use.options.cache is True):
             memo = Memo(
@@ -298,32 +299,32 @@ class Scheduler:
         self._end(step, Status.COMPLETED, at, outcome, memo)
 
     def _reuse(self, run: Run, command: plan.Reuse) -> None:
-        self._end(run.steps[command.step], Status.COMPLETED, self._session.now(), None)
+        self._end(run.steps[command.step], Status.COMPLETED, self._now(), None)
 
     def _share(self, run: Run, command: plan.Share) -> None:
         step, leader = run.steps[command.step], run.steps[command.leader]
         step.outputs = dict(leader.outputs)
         step.reused_from = leader.reused_from or leader.task_id
         step.reused_run = "this run"
-        self._end(step, Status.COMPLETED, self._session.now(), None)
+        self._end(step, Status.COMPLETED, self._now(), None)
 
     def _retry(self, run: Run, command: plan.Retry) -> None:
         step = run.steps[command.step]
         self._recorder.retried(
             step,
-            at=self._session.now(),
+            at=self._now(),
             outcome=self._outcomes[step],
             failure=command.failure,
         )
         step.status = Status.PENDING
-        self._session.reporter.step_retried(end_of(step)._replace(failure=command.failure))
+        self._reporter.step_retried(end_of(step)._replace(failure=command.failure))
         event = plan.RetryDue(command.step)
         self._loop.call_later(_delay(step), lambda: self._handle(run, event))
 
     def _fail(self, run: Run, command: plan.Fail) -> None:
         step = run.steps[command.step]
         step.failure = command.failure
-        self._end(step, Status.FAILED, self._session.now(), self._outcomes.get(step))
+        self._end(step, Status.FAILED, self._now(), self._outcomes.get(step))
 
     def _skip(self, run: Run, command: plan.Skip) -> None:
         step = run.steps[command.step]
@@ -335,11 +336,11 @@ class Scheduler:
             step=root.name,
             chain=chain,
         )
-        self._end(step, Status.SKIPPED, self._session.now(), None)
+        self._end(step, Status.SKIPPED, self._now(), None)
 
     def _stop(self, run: Run, command: plan.Stop) -> None:
         step = run.steps[command.step]
-        self._end(step, Status.STOPPED, self._session.now(), self._outcomes.get(step))
+        self._end(step, Status.STOPPED, self._now(), self._outcomes.get(step))
 
     def _halt(self, run: Run, command: plan.Halt) -> None:
         step = run.steps[command.step]
@@ -349,7 +350,7 @@ class Scheduler:
             self._handle(run, plan.AttemptFailed(command.step, command.number, failure, False))
         elif step.assignment is not None:
             where = "pipeline" if step.use.is_pipeline else step.use.executor
-            self._session.executor(where).stop(step.assignment)
+            self._executors.get(where).stop(step.assignment)
 
     def _end(
         self, step: Step, status: Status, at: float, outcome: Outcome | None,
@@ -364,7 +365,7 @@ class Scheduler:
     def _announce(self) -> None:
         """The ends of this round are durable: tell those who wait."""
         ended, self._ended = self._ended, []
-        with self._session.ending_lock:
+        with self._ending_lock:
             for step in ended:
                 step.ended = True
                 step.call = b""
@@ -378,7 +379,7 @@ class Scheduler:
                     step.waiters = None
                 if step.mailbox is not None:
                     step.mailbox.deliver(None)
-        self._session.reporter.steps_ended([end_of(step) for step in ended])
+        self._reporter.steps_ended([end_of(step) for step in ended])
 
     # the run's own end
 
@@ -395,15 +396,16 @@ class Scheduler:
                 step=root.name,
             )
         if run.parent is None:
-            self._session.record_end(run)
+            value = run.value if run.status is Status.COMPLETED else None
+            self._recorder.run_ended(run.task_id, run.status, run.failure, value, self._now())
         self._finished.append(run)
 
     def _announce_runs(self) -> None:
         finished, self._finished = self._finished, []
         for run in finished:
-            with self._session.ending_lock:
+            with self._ending_lock:
                 self._runs.discard(run)
-            self._session.reporter.run_ended(end_of_run(run, self._session.now()))
+            self._reporter.run_ended(end_of_run(run, self._now()))
             run.over.set()
 
 

@@ -7,36 +7,27 @@ from __future__ import annotations
 
 import atexit
 import os
-import pickle
-import sys
 import threading
-from io import BytesIO
 from pathlib import Path
 from time import time
-from typing import Any
 
-from pipekit.capture.fingerprint import Fingerprint, Fingerprinter, differences
+from pipekit.capture.fingerprint import Fingerprinter
 from pipekit.clock import IdMaker, SystemClock
 from pipekit.control.archive import Archive
 from pipekit.control.child import ChildExecutor
+from pipekit.control.executor_set import ExecutorSet
 from pipekit.control.loop import SelectorLoop
-from pipekit.control.recorder import Recorder, stored_of
+from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import SilentReporter
 from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
-from pipekit.control.step import Argument, Produced, Step
 from pipekit.control.use import Use
-from pipekit.errors import PipekitError, Stopped, UnknownExecutor
+from pipekit.errors import Stopped
 from pipekit.liveness import host_name, started_at
-from pipekit.model.hashing import Hasher
-from pipekit.model.records import Artifact, Attempt, Change, Closing, Event, Move, Task
-from pipekit.model.status import Status, Transition
-from pipekit.model.value import Digest, StoredValue
-from pipekit.origin import MAIN, stable_name
-from pipekit.ports import Executor, Reporter
+from pipekit.model.records import Task
+from pipekit.model.value import Digest
+from pipekit.ports import Reporter
 from pipekit.settings import Settings
-
-KNOWN_EXECUTORS = ("inline", "process")
 
 _sessions: dict[Path, Session] = {}
 _sessions_lock = threading.Lock()
@@ -76,7 +67,6 @@ class Session:
         self.fingerprinter = Fingerprinter(root=settings.project_root)
         self._open_runs = 0
         self.archive = Archive(settings, code_of=self._code_of)
-        self.store = self.archive.store
         self.artifacts = self.archive.artifacts
         self.hasher = self.archive.hasher
         self.reporter: Reporter = reporter or _reporter_for(settings)
@@ -85,10 +75,18 @@ class Session:
         self.ending_lock = threading.Lock()
         self._runs_lock = threading.Lock()
         self._loop = SelectorLoop(self._turn_ended, self._loop_failed)
-        recorder = Recorder(self.store, host=host_name(), pid=os.getpid())
-        self._recorder = recorder
-        self.scheduler = Scheduler(self, self._loop, recorder)
-        self._executors: dict[str, Executor] = {}
+        self.executors = ExecutorSet(self._loop, self.archive, self.fingerprinter)
+        self._recorder = Recorder(self.archive.store, host=host_name(), pid=self.pid)
+        self.scheduler = Scheduler(
+            self._loop,
+            self.archive,
+            self._recorder,
+            self.executors,
+            self.reporter,
+            self.ending_lock,
+            self.now,
+        )
+        self.executors.add("pipeline", ChildExecutor(self._loop, self.scheduler.send))
         self._loop.start()
 
     # what the floors below need
@@ -109,14 +107,6 @@ class Session:
     def _code_of(self, obj: object) -> Digest:
         return self.fingerprinter.code_of(obj)
 
-    def read_fingerprint(self, data: bytes) -> Fingerprint:
-        """The fingerprint that a worker sent with its refusal."""
-        found: Fingerprint = pickle.loads(data)
-        return found
-
-    def differences(self, mine: Fingerprint, theirs: Fingerprint) -> list[str]:
-        return differences(mine, theirs)
-
     def warn_of_blind_spots(self, run: Run, use: Use) -> None:
         """Name, once a run, what the fingerprint of a component could not follow."""
         for spot in use.fingerprint.blind_spots:
@@ -125,133 +115,18 @@ class Session:
                 run.blind_spots.add(known)
                 self.reporter.blind_spot(use.name, spot.what, spot.file, spot.line)
 
-    # executors
+    # the beginning and the end
 
-    def executor(self, name: str) -> Executor:
-        """The executor of a mode such as `process` or `process:4`. In the loop's thread."""
-        found = self._executors.get(name)
-        if found is None:
-            found = self._executors[name] = self._make_executor(name)
-        return found
-
-    def _make_executor(self, name: str) -> Executor:
-        if name == "pipeline":
-            return ChildExecutor(self._loop, self.scheduler)
-        kind, workers = parse_executor(name)
-        if kind == "inline":
-            from pipekit.executors.inline import InlineExecutor
-            from pipekit.worker.runner import Runner
-
-            return InlineExecutor(
-                self._loop, Runner(self.artifacts, self.fingerprinter.fingerprint)
-            )
-        from pipekit.executors.process import ProcessExecutor
-
-        return ProcessExecutor(
-            self._loop,
-            self._worker_setup(),
-            workers=workers,
-            folder=self.settings.home,
-            log_limit_bytes=self.settings.log_limit_bytes,
-        )
-
-    def _worker_setup(self) -> Any:
-        from pipekit.worker.message import Setup
-
-        main_module = stable_name(MAIN)
-        main = sys.modules.get(MAIN)
-        return Setup(
-            sys_path=list(sys.path),
-            argv=list(sys.argv),
-            main_module="" if main_module == MAIN else main_module,
-            main_path=getattr(main, "__file__", None) or "",
-            python_path=os.environ.get("PYTHONPATH"),
-            project_root=str(self.settings.project_root),
-            blob_folder=str(self.settings.blob_folder),
-            home=str(self.settings.home),
-            key=self.archive.key(),
-            fsync=self.settings.durability == "full",
-        )
-
-    def stop_executors(self) -> None:
-        """End every attempt at once. In the loop's thread."""
-        for executor in self._executors.values():
-            executor.close()
-        self._executors.clear()
-
-    # values
-
-    def read_inputs(self, step: Step) -> tuple[tuple[StoredValue, bytes | None, str], ...]:
-        """The stored values behind a step's sources, ready to be sent."""
-        inputs = []
-        for index, source in enumerate(step.sources):
-            output = stored_of(step, index)
-            if output is None:
-                raise PipekitError(f"Input {index} of step {step.label} has no value.")
-            what = f"input {index + 1} of {step.label}"
-            if type(source) is Produced:
-                output = source.step.run.fetched(source.step, source.output)
-                what = f"output {source.output!r} of {source.step.label}"
-            inputs.append((output.value, self.archive.content(output), what))
-        return tuple(inputs)
-
-    def digest_nested(self, step: Step, argument: Argument) -> Digest:
-        """The digest of an argument that has sources inside it."""
-        value = _Nested(argument.nested).load()
-        hasher = Hasher(
-            code_of=self._code_of,
-            digest_path=self.archive.files.digest,
-            known={_Source: lambda source: _digest_of(step, source.index)},
-        )
-        return hasher.digest(value)
-
-    # the records of runs
-
-    def record_start(self, run: Run, task: Task, started_at_: float) -> None:
-        """Record that a run has begun, with this process as its attempt."""
-        pid = os.getpid()
-        attempt = Attempt(
-            task_id=task.id, number=1, started_at=started_at_, host=host_name(), pid=pid,
-            pid_started_at=started_at(pid) or 0.0,
-        )  # fmt: skip
-        events = (
-            Event(task.id, task.created_at, Transition.SUBMITTED),
-            Event(task.id, started_at_, Transition.STARTED, 1),
-        )
-        change = Change(task.id, create=task, open=attempt, events=events)
+    def begin(self, run: Run, task: Task) -> None:
+        """Have a run recorded and told of."""
         self.scheduler.adopt(run)
-        self._loop.post(lambda: self._recorder.stage(change))
-
-    def record_end(self, run: Run) -> None:
-        """Stage the end of a run. In the loop's thread."""
-        at = self.now()
-        artifacts: tuple[Artifact, ...] = ()
-        contents: tuple[tuple[Digest, bytes], ...] = ()
-        if run.value is not None and run.status is Status.COMPLETED:
-            artifacts = (Artifact(run.task_id, 1, "value", at, run.value.value),)
-            if run.value.content is not None:
-                contents = ((run.value.value.blob, run.value.content),)
-        transition = {
-            Status.COMPLETED: Transition.COMPLETED,
-            Status.STOPPED: Transition.STOPPED,
-        }.get(run.status, Transition.FAILED)
-        exit = run.failure.kind.value if run.failure else run.status.value
-        self._recorder.stage(
-            Change(
-                run.task_id,
-                close=Closing(1, at, exit, run.failure),
-                move=Move(frozenset({Status.RUNNING}), run.status, at, run.failure),
-                artifacts=artifacts,
-                contents=contents,
-                events=(Event(run.task_id, at, transition, 1),),
-            )
-        )
-
-    # ends
+        began = started_at(self.pid) or 0.0
+        self._loop.post(lambda: self._recorder.run_began(task, began))
+        self.reporter.run_began(run.facts)
 
     def kill(self) -> None:
         """End every attempt at once; what was not recorded is not. From any thread."""
-        self._loop.post(self.stop_executors)
+        self._loop.post(self.executors.stop)
         self._loop.post(lambda: self.scheduler.fail(Stopped("killed by a second Ctrl-C")))
 
     def _turn_ended(self) -> None:
@@ -259,7 +134,7 @@ class Session:
 
     def _loop_failed(self, error: BaseException) -> None:
         self.closed = True  # the next run opens another session
-        self.stop_executors()
+        self.executors.stop()
         self.scheduler.fail(error)
 
     def close(self) -> None:
@@ -267,7 +142,7 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        self._loop.post(self.stop_executors)
+        self._loop.post(self.executors.stop)
         self._loop.close()
         self.archive.close()
 
@@ -278,49 +153,3 @@ def _reporter_for(settings: Settings) -> Reporter:
     from pipekit.console.lines import LineReporter
 
     return LineReporter()
-
-
-class _Source:
-    """Where a source stands in a structure."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-
-class _Nested(pickle.Unpickler):
-    def __init__(self, data: bytes) -> None:
-        super().__init__(BytesIO(data))
-
-    def persistent_load(self, index: int) -> Any:
-        return _Source(index)
-
-
-def _digest_of(step: Step, index: int) -> Digest:
-    output = stored_of(step, index)
-    if output is None:
-        raise LookupError(f"input {index} has no value")
-    return output.value.digest
-
-
-def parse_executor(name: str) -> tuple[str, int]:
-    """`process:8` -> (`process`, 8); without a number, as many workers as cores.
-
-    Raises:
-        UnknownExecutor: no such executor.
-    """
-    kind, _, count = name.partition(":")
-    if kind not in KNOWN_EXECUTORS or (count and (kind != "process" or not count.isdigit())):
-        raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
-    workers = int(count) if count else _cores()
-    if workers < 1:
-        raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
-    return kind, workers
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

@@ -6,25 +6,19 @@ Written by the loop's thread, but for what the calling thread sets before it han
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from pipekit.control.output import Output
 from pipekit.errors import StepError, StepFailed, StepSkipped, Stopped, short
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Attempt
 from pipekit.model.status import TERMINAL, Status
-from pipekit.model.value import Digest, StoredValue
-from pipekit.ports import Assignment
+from pipekit.model.value import Digest
+from pipekit.ports import Assignment, RunFacts
 
 if TYPE_CHECKING:
-    from pipekit.control.run import Run
     from pipekit.control.use import Use
-
-
-class Output(NamedTuple):
-    """A stored output; `content` holds the bytes of a small inline value."""
-
-    value: StoredValue
-    content: bytes | None
 
 
 class Argument(NamedTuple):
@@ -59,6 +53,25 @@ class Produced(NamedTuple):
 Source = Stored | Produced
 
 
+class StepOwner(Protocol):
+    """What a step asks of its run."""
+
+    session: Any
+    task_id: str
+    name: str
+    project: str
+    facts: RunFacts
+    fatal: BaseException | None
+
+    def wait_for(self, steps: Sequence[Step], timeout_seconds: float | None = None) -> bool: ...
+
+    def load(self, step: Step, output: str) -> Any: ...
+
+    def fetched(self, step: Step, output: str) -> Output: ...
+
+    def tell_failure(self, step: Step) -> None: ...
+
+
 class Step:
     """One call of a component in a run."""
 
@@ -70,10 +83,10 @@ class Step:
     )  # fmt: skip
 
     def __init__(
-        self, run: Run, use: Use, number: int, *, task_id: str, name: str, key: Digest,
+        self, run: StepOwner, use: Use, number: int, *, task_id: str, name: str, key: Digest,
         called_at: float, arguments: tuple[Argument, ...], sources: tuple[Source, ...], call: bytes,
     ) -> None:  # fmt: skip
-        self.run = run
+        self.run: Any = run  # whose methods take a run know it as one
         self.use = use
         self.number = number
         self.task_id = task_id
@@ -88,7 +101,7 @@ class Step:
         self.ended = False
         """Whether the end is recorded and announced; `status` may be terminal a moment before."""
         self.attempt = 0
-        self.child: Run | None = None
+        self.child: Any = None
         """The run that this step is, where it is a pipeline called in a pipeline."""
         self.recorded = False
         self.running_recorded = False
@@ -147,8 +160,9 @@ class Step:
 
     def error(self) -> BaseException:
         """The exception that stands for this step's end without outputs."""
-        if self.run.fatal is not None and self.status not in TERMINAL:
-            return self.run.fatal
+        fatal: BaseException | None = self.run.fatal
+        if fatal is not None and self.status not in TERMINAL:
+            return fatal
         failure = self.failure
         if self.status is Status.STOPPED or failure is None:
             return Stopped(f"Step {self.label} was stopped.")

@@ -17,7 +17,7 @@ def session() -> Session:
 
 
 def pool(name: str) -> ProcessExecutor:
-    found = session().executor(name)
+    found = session().executors.get(name)
     assert isinstance(found, ProcessExecutor)
     return found
 

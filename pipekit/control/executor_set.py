@@ -1,0 +1,106 @@
+"""The executors of a session by mode, each made when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from pipekit.capture.fingerprint import Fingerprinter
+from pipekit.control.archive import Archive
+from pipekit.errors import UnknownExecutor
+from pipekit.origin import MAIN, stable_name
+from pipekit.ports import Executor, Loop
+
+KNOWN_EXECUTORS = ("inline", "process")
+
+
+class ExecutorSet:
+    """Executors by the word of their mode: `inline`, `process`, `process:4`.
+
+    Used in the loop's thread; the inline one also by the threads that it runs steps in.
+    """
+
+    def __init__(self, loop: Loop, archive: Archive, fingerprinter: Fingerprinter) -> None:
+        self._loop = loop
+        self._archive = archive
+        self._fingerprinter = fingerprinter
+        self._made: dict[str, Executor] = {}
+        self._kept: dict[str, Executor] = {}
+
+    def add(self, mode: str, executor: Executor) -> None:
+        """Have an executor that others made under the name `mode`."""
+        self._kept[mode] = executor
+
+    def get(self, mode: str) -> Executor:
+        """The executor of a mode that `parse_executor` takes."""
+        found = self._made.get(mode) or self._kept.get(mode)
+        if found is None:
+            found = self._made[mode] = self._make(mode)
+        return found
+
+    def stop(self) -> None:
+        """End every attempt at once; the next `get` starts anew."""
+        for executor in self._made.values():
+            executor.close()
+        self._made.clear()
+
+    def _make(self, mode: str) -> Executor:
+        kind, workers = parse_executor(mode)
+        if kind == "inline":
+            from pipekit.executors.inline import InlineExecutor
+            from pipekit.worker.runner import Runner
+
+            runner = Runner(self._archive.artifacts, self._fingerprinter.fingerprint)
+            return InlineExecutor(self._loop, runner)
+        from pipekit.executors.process import ProcessExecutor
+
+        settings = self._archive.settings
+        return ProcessExecutor(
+            self._loop,
+            self._worker_setup(),
+            workers=workers,
+            folder=settings.home,
+            log_limit_bytes=settings.log_limit_bytes,
+        )
+
+    def _worker_setup(self) -> Any:
+        from pipekit.worker.message import Setup
+
+        settings = self._archive.settings
+        main_module = stable_name(MAIN)
+        main = sys.modules.get(MAIN)
+        return Setup(
+            sys_path=list(sys.path),
+            argv=list(sys.argv),
+            main_module="" if main_module == MAIN else main_module,
+            main_path=getattr(main, "__file__", None) or "",
+            python_path=os.environ.get("PYTHONPATH"),
+            project_root=str(settings.project_root),
+            blob_folder=str(settings.blob_folder),
+            home=str(settings.home),
+            key=self._archive.key(),
+            fsync=settings.durability == "full",
+        )
+
+
+def parse_executor(name: str) -> tuple[str, int]:
+    """`process:8` -> (`process`, 8); without a number, as many workers as cores.
+
+    Raises:
+        UnknownExecutor: no such executor.
+    """
+    kind, _, count = name.partition(":")
+    if kind not in KNOWN_EXECUTORS or (count and (kind != "process" or not count.isdigit())):
+        raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
+    workers = int(count) if count else _cores()
+    if workers < 1:
+        raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
+    return kind, workers
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
