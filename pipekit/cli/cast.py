@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from pipekit.cli.parameter import Parameter, Unresolved, admits_none, type_text, without_none
+from pipekit.cli.parameter import (
+    Parameter,
+    Unresolved,
+    admits_none,
+    is_collection,
+    type_text,
+    without_none,
+)
 from pipekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ def cast(parameter: Parameter, texts: list[str]) -> Any:
 def _cast_many(parameter: Parameter, texts: list[str]) -> Any:
     if len(texts) == 1 and texts[0].lower() in _NONE and admits_none(parameter.annotation):
         return None
-    kind = next(kind for kind in without_none(parameter.annotation) if _is_collection(kind))
+    kind = next(kind for kind in without_none(parameter.annotation) if is_collection(kind))
     if len(texts) == 1 and texts[0].lstrip().startswith("["):
         try:
             return _validated(kind, texts[0], as_json=True)
@@ -53,10 +60,6 @@ def _cast_many(parameter: Parameter, texts: list[str]) -> Any:
         return _adapter(kind).validate_python(items)
     except ValueError as error:
         raise _misfit(parameter, " ".join(texts), kind) from error
-
-
-def _is_collection(kind: Any) -> bool:
-    return (get_origin(kind) or kind) in (list, tuple, set, frozenset)
 
 
 def _item_types(kind: Any, count: int) -> list[Any]:

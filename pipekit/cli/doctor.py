@@ -59,7 +59,7 @@ def doctor(*, as_json: bool) -> int:
     is_well = all(finding.ok for finding in findings)
     if as_json:
         shown = {"ok": is_well, "checks": [asdict(finding) for finding in findings]}
-        print(json.dumps(shown, ensure_ascii=False))
+        print(json.dumps(shown))
     else:
         _draw(findings)
     return DONE if is_well else FAILED

@@ -38,7 +38,7 @@ def print_value(typed: str, artifact: str, *, as_json: bool) -> int:
         values = {name: _load(task, view) for name, view in chosen.items()}
         whole = next(iter(values.values())) if len(values) == 1 else values
         if as_json:
-            print(json.dumps(to_plain(whole), ensure_ascii=False, allow_nan=False))
+            print(json.dumps(to_plain(whole), allow_nan=False))
         elif len(values) == 1:
             _print(whole)
         else:

@@ -65,7 +65,7 @@ def _print_json(home: Home, runs: list[Task], *, with_steps: bool) -> None:
                 step_row(step, counts.get(step.id, 0)) for step in home.list_steps(run)
             ]
         shown.append(record)
-    print(json.dumps(shown, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(shown, allow_nan=False))
 
 
 def _draw(home: Home, runs: list[Task], *, with_steps: bool) -> None:

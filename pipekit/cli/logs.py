@@ -7,6 +7,7 @@ import sys
 from pipekit.cli.home import Home, open_home
 from pipekit.cli.outcome import DONE, tell
 from pipekit.cli.record import is_run
+from pipekit.console.terminal import showable
 from pipekit.errors import NotFound, UsageError, short
 from pipekit.model.records import Attempt, Task
 from pipekit.model.status import Status
@@ -53,7 +54,7 @@ def _print_step(home: Home, step: Task, number: int) -> None:
     for attempt, text in zip(attempts, texts, strict=True):
         if len(attempts) > 1:
             tell(f"attempt {attempt.number}:")
-        sys.stdout.write(text)
+        sys.stdout.write(showable(text, sys.stdout))
         if text and not text.endswith("\n") and sys.stdout.isatty():
             sys.stdout.write("\n")
     if not any(texts):
@@ -94,5 +95,5 @@ def _print_steps(home: Home, run: Task, prefix: str) -> int:
         else:
             for attempt in home.store.list_attempts(step.id):
                 for line in _read(home, step, attempt).splitlines():
-                    print(f"[{name}] {line}")
+                    print(showable(f"[{name}] {line}", sys.stdout))
     return reused

@@ -43,6 +43,10 @@ def finish(action: Callable[[], int]) -> int:
     except BrokenPipeError:
         _give_up_stdout()
         return PIPE_CLOSED
+    except UnicodeEncodeError as error:
+        tell(f"Error: stdout takes no {error.object[error.start]!a} ({error.encoding}).")
+        tell("Hint: set PYTHONIOENCODING=utf-8.")
+        return FAILED
     except UserCodeFailed as failed:
         tell(user_traceback(failed.error))
         return FAILED

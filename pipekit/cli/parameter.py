@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 EMPTY = inspect.Parameter.empty
-_MANY = (list, tuple, set, frozenset)
+_MANY = (list, tuple, set, frozenset, Sequence, Collection, Iterable, AbstractSet)
 _SHOWN_CHARACTERS = 60
 
 
@@ -47,7 +48,7 @@ class Parameter:
 
     @property
     def is_many(self) -> bool:
-        return any((get_origin(kind) or kind) in _MANY for kind in without_none(self.annotation))
+        return any(map(is_collection, without_none(self.annotation)))
 
     @property
     def type_text(self) -> str:
@@ -98,6 +99,11 @@ def without_none(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
+def is_collection(annotation: Any) -> bool:
+    """Whether each time that text is given for it adds one item."""
+    return (get_origin(annotation) or annotation) in _MANY
+
+
 def admits_none(annotation: Any) -> bool:
     """Whether None is one of the values."""
     return type(None) in get_args(annotation) or annotation in (None, type(None))
@@ -106,10 +112,12 @@ def admits_none(annotation: Any) -> bool:
 def type_text(annotation: Any) -> str:
     """A type as people write it."""
     from enum import Enum
-    from typing import Literal
+    from typing import Annotated, Literal
 
     if isinstance(annotation, Unresolved):
         return annotation.text
+    if get_origin(annotation) is Annotated:
+        return type_text(get_args(annotation)[0])
     if get_origin(annotation) is Literal:
         return " or ".join(repr(value) for value in get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -120,7 +128,7 @@ def type_text(annotation: Any) -> str:
         return " or ".join(
             "none" if kind is type(None) else type_text(kind) for kind in get_args(annotation)
         )
-    return str(annotation).replace("typing.", "")
+    return str(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
 def _type_of(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
@@ -132,7 +140,7 @@ def _type_of(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
     default = parameter.default
     if default is EMPTY or default is None:
         return str
-    if type(default) in _MANY:
+    if type(default) in (list, tuple, set, frozenset):
         return _collection_type(default)
     return Path if isinstance(default, Path) else type(default)
 

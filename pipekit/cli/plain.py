@@ -27,7 +27,7 @@ class NotPlain(PipekitError):
     def __init__(self, *, where: str, what: str) -> None:
         at = f" at {where}" if where else ""
         super().__init__(
-            f"The value cannot be JSON: {what}{at}.", hint="leave out --json to see it as text."
+            f"The value has no JSON form: {what}{at}.", hint="leave out --json to see it as text."
         )
 
 
@@ -48,7 +48,7 @@ def to_plain(value: Any) -> Any:
 
 
 def to_plain_or_text(value: Any) -> Any:
-    """The same, or a short text about a value that has no such form."""
+    """The same as `to_plain`, or a short text about a value that has no such form."""
     try:
         return to_plain(value)
     except NotPlain:
@@ -65,7 +65,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, float):
         return _finite(float(value), where)
     if isinstance(value, Mapping):
-        return {_key(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+        return _plain_mapping(value, where)
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, AbstractSet):
@@ -94,9 +94,12 @@ def _plain_of_library(value: Any, where: str) -> Any:
     if _is_a(value, "numpy", "ndarray"):
         return _plain(value.tolist(), where)
     if _is_a(value, "pandas", "DataFrame"):
-        return _parsed(value.to_json(orient="records", date_format="iso"))
+        if not value.columns.is_unique:
+            raise NotPlain(where=where, what="a frame with two columns of one name")
+        rows = value.astype(object).where(value.notna(), None).to_dict(orient="records")
+        return _plain(rows, where)
     if _is_a(value, "pandas", "Series"):
-        return _parsed(value.to_json(orient="values", date_format="iso"))
+        return _plain(value.astype(object).where(value.notna(), None).tolist(), where)
     if _is_a(value, "polars", "DataFrame"):
         return _plain(value.to_dicts(), where)
     if _is_a(value, "polars", "Series"):
@@ -111,15 +114,19 @@ def _is_a(value: object, library: str, name: str) -> bool:
     return isinstance(cls, type) and isinstance(value, cls)
 
 
-def _parsed(text: str) -> Any:
-    import json
-
-    return json.loads(text)
+def _plain_mapping(value: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _key(key, where)
+        if name in found:
+            raise NotPlain(where=where, what=f"two keys that read {name!r}")
+        found[name] = _plain(item, f"{where}[{key!r}]")
+    return found
 
 
 def _finite(number: float, where: str) -> float:
     if not math.isfinite(number):
-        raise NotPlain(where=where, what=f"it has no {number!r}, which is")
+        raise NotPlain(where=where, what=repr(number))
     return number
 
 
@@ -127,7 +134,7 @@ def _key(key: object, where: str) -> str:
     if isinstance(key, str):
         return key.value if isinstance(key, Enum) else key
     if isinstance(key, bool) or not isinstance(key, int | float | date | PurePath):
-        raise NotPlain(where=where, what=f"keys are text there, not {_about(key)}")
+        raise NotPlain(where=where, what=f"a key that is {_about(key)}")
     return str(key)
 
 
@@ -139,4 +146,4 @@ def _in_order(values: AbstractSet[Any]) -> list[Any]:
 
 
 def _about(value: object) -> str:
-    return f"it has no form for a {type(value).__name__}"
+    return f"a value of type {type(value).__name__}"

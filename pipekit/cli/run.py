@@ -159,7 +159,7 @@ def _print_json(conducted: conductor.Conducted, value: Any) -> None:
         task = home.archive.get_task(conducted.run.task_id)
         shown = run_record(home, task)
     shown["value"] = to_plain_or_text(value)
-    print(json.dumps(shown, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(shown, allow_nan=False))
 
 
 @contextmanager

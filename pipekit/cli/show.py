@@ -29,7 +29,7 @@ def show(typed: str, *, as_json: bool) -> int:
         task = home.get_task(typed)
         if as_json:
             record = run_record(home, task) if is_run(task) else full_record(home, task)
-            print(json.dumps(record, ensure_ascii=False, allow_nan=False))
+            print(json.dumps(record, allow_nan=False))
         else:
             _draw(home, task)
     return DONE

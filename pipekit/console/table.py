@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from pipekit.console.terminal import is_terminal
+from pipekit.console.terminal import is_terminal, showable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def draw_table(
         _draw_rich(headers, rows, target)
     else:
         for line in _aligned([[header.upper() for header in headers], *rows]):
-            target.write(line + "\n")
+            target.write(showable(line, target) + "\n")
 
 
 def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -> None:
@@ -57,7 +57,7 @@ def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -
         first, *rest = text.split("\n")
         lines = [f"{name:<{width}}  {first}", *(f"{'':<{width}}  {line}" for line in rest)]
         if console is None:
-            target.write("".join(line.rstrip() + "\n" for line in lines))
+            target.write("".join(showable(line.rstrip(), target) + "\n" for line in lines))
         else:
             console.print(_fact(name, "\n".join(lines), text, width), soft_wrap=True)
 

@@ -74,6 +74,16 @@ def width_of(stream: TextIO | None) -> int | None:
         return None
 
 
+def showable(text: str, stream: TextIO) -> str:
+    """The text, with what the stream's encoding cannot show written as escapes."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
 def word_of(status: Status, *, reused: bool) -> str:
     """How a step ended, or an attempt at it did, as people are told."""
     if status is Status.PENDING:

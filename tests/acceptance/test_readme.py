@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -83,8 +84,11 @@ def test_the_quick_start_says_what_its_commands_do(tmp_path: Path) -> None:
     home = tmp_path / "home"
     run([sys.executable, "flow.py"], folder=tmp_path, home=home)
     run(["bash", "-c", command], folder=tmp_path, home=home)
-    done = run(["bash", "-c", "pipekit ls"], folder=tmp_path, home=home)
-    assert done.stdout.count("sum_of_squares") == 2
+    shown = json.loads(run(["pipekit", "show", "--json"], folder=tmp_path, home=home).stdout)
+    computed = [step["name"] for step in shown["steps"] if not step["reused"]]
+    assert computed == ["square-5", "square-6", "add"]
+    listed = run(["pipekit", "ls"], folder=tmp_path, home=home).stdout
+    assert listed.count("sum_of_squares") == 2
 
 
 def test_the_main_job_runs_and_its_second_run_takes_every_step_from_the_cache(
