@@ -175,6 +175,9 @@ class Assignment:
     inputs: Callable[[], tuple[tuple[StoredValue, bytes | None, str], ...]]
     """Reads the inputs; called when the attempt is sent, not before."""
     timeout_seconds: float | None
+    began: Callable[[], None]
+    """To be called in the loop's thread when the attempt has a place, after `started_at` is set;
+    again where it lost that place and found another."""
     report: Callable[[Outcome], None]
     """To be called once, in the loop's thread, when the attempt has ended."""
     step: Any = None
@@ -186,6 +189,9 @@ class Assignment:
     host: str = ""
     pid: int = 0
     pid_started_at: float = 0.0
+    log_path: str = ""
+    """Relative to the home; where its console goes while it runs, from `log_start` on."""
+    log_start: int = 0
 
 
 @dataclass(slots=True, eq=False)

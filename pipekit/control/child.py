@@ -6,11 +6,13 @@ worker: its function runs in a thread of the controller, or inline in the callin
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter, time
 
 from pipekit.control.run import Run
+from pipekit.liveness import host_name, started_at
 from pipekit.model.planner import Event, StopAsked
 from pipekit.ports import Assignment, Loop, Outcome
 
@@ -45,6 +47,9 @@ class ChildExecutor:
         """Run the child in this thread, and report its end to the loop."""
         began = perf_counter()
         assignment.started_at = time()
+        assignment.host, assignment.pid = host_name(), os.getpid()
+        assignment.pid_started_at = started_at(assignment.pid) or 0.0
+        self._loop.post(assignment.began)
         outcome: Outcome = assignment.function(assignment)
         outcome.duration_seconds = perf_counter() - began
         self._loop.post(lambda: assignment.report(outcome))

@@ -73,7 +73,9 @@ class Scheduler:
         self._ended: list[Step] = []
         self._finished: list[Run] = []
         self._unshown: dict[Step, None] = {}
-        """Steps whose record does not say yet that they wait, or that they run."""
+        """Steps that have no record yet."""
+        self._begun: dict[Step, None] = {}
+        """Steps that have a place, and whose record does not say so."""
         self._showing = False
         self._busy = False
         self._outcomes: dict[Step, Outcome] = {}
@@ -122,6 +124,7 @@ class Scheduler:
         for table in (self._lookups, self._starts, self._ended, self._finished):
             table.clear()
         self._unshown.clear()
+        self._begun.clear()
 
     # a round, in the loop's thread
 
@@ -156,9 +159,7 @@ class Scheduler:
                 step = run.steps[event.step]
                 self._unshown[step] = None
             self._handle(run, event)
-        if self._unshown and not self._showing:
-            self._showing = True
-            self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
+        self._show_later()
 
     def _handle(self, run: Run, event: plan.Event) -> None:
         for command in run.planner.handle(event):
@@ -200,15 +201,11 @@ class Scheduler:
         steps, self._starts = self._starts, []
         by_executor: dict[str, list[Assignment]] = {}
         for step in steps:
-            self._unshown[step] = None
             step.assignment = self._assignment(step)
             where = "pipeline" if step.use.is_pipeline else step.use.executor
             by_executor.setdefault(where, []).append(step.assignment)
         for name, assignments in by_executor.items():
             self._executors.get(name).start(assignments)
-        if not self._showing:
-            self._showing = True
-            self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
 
     def _assignment(self, step: Step) -> Assignment:
         use = step.use
@@ -220,6 +217,7 @@ class Scheduler:
             arguments=step.call,
             inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
+            began=lambda: self._has_begun(step),
             report=lambda outcome: self._reported(step, outcome),
             mailbox=step.mailbox,
             step=step,
@@ -231,17 +229,28 @@ class Scheduler:
         self._showing = False
         quiet, self._busy = not self._busy, False
         late = self._now() - _SHOW_AFTER_SECONDS
-        for step in list(self._unshown):
+        for step in list(self._begun):
             began = step.assignment.started_at if step.assignment is not None else 0.0
             if 0 < began <= late:
                 step.status, step.started_at = Status.RUNNING, began
                 self._recorder.running(step, began)
-                del self._unshown[step]
-            elif quiet and not step.recorded and step.called_at <= late:
+                del self._begun[step]
+                self._unshown.pop(step, None)
+        if quiet:
+            for step in [step for step in self._unshown if step.called_at <= late]:
                 self._recorder.waiting(step)
-        if self._unshown:
+                del self._unshown[step]
+        self._show_later()
+
+    def _show_later(self) -> None:
+        if (self._unshown or self._begun) and not self._showing:
             self._showing = True
             self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
+
+    def _has_begun(self, step: Step) -> None:
+        if not step.running_recorded and step.assignment is not None:
+            self._begun[step] = None
+            self._show_later()
 
     # ends
 
@@ -317,6 +326,8 @@ class Scheduler:
             failure=command.failure,
         )
         step.status = Status.PENDING
+        self._unshown.pop(step, None)
+        self._begun.pop(step, None)
         self._reporter.step_retried(end_of(step)._replace(failure=command.failure))
         event = plan.RetryDue(command.step)
         self._loop.call_later(_delay(step), lambda: self._handle(run, event))
@@ -359,6 +370,7 @@ class Scheduler:
         step.status = status
         step.ended_at = at
         self._unshown.pop(step, None)
+        self._begun.pop(step, None)
         self._recorder.ended(step, at=at, outcome=outcome, memo=memo)
         self._ended.append(step)
 

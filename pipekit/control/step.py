@@ -208,13 +208,15 @@ def attempt_of(
     step: Step, number: int, assignment: Assignment | None, *, at: float, host: str, pid: int
 ) -> Attempt:
     """The record of an attempt that began at `at`."""
-    if assignment is not None and assignment.pid:
-        host, pid = assignment.host, assignment.pid
+    if assignment is None or not assignment.pid:
+        return Attempt(step.task_id, number, at, host, pid, 0.0)
     return Attempt(
         task_id=step.task_id,
         number=number,
         started_at=at,
-        host=host,
-        pid=pid,
-        pid_started_at=assignment.pid_started_at if assignment is not None else 0.0,
+        host=assignment.host,
+        pid=assignment.pid,
+        pid_started_at=assignment.pid_started_at,
+        log_path=assignment.log_path,
+        log_start=assignment.log_start,
     )

@@ -69,11 +69,12 @@ class InlineExecutor:
                     stacklevel=2,
                 )
         assignment.started_at = time()
+        assignment.host, assignment.pid = host_name(), os.getpid()
+        assignment.pid_started_at = started_at(assignment.pid) or 0.0
+        self._loop.post(assignment.began)
         report = self._runner.run(
             Call(0, number, assignment.label, assignment.arguments, assignment.inputs())
         )
-        assignment.host, assignment.pid = host_name(), os.getpid()
-        assignment.pid_started_at = started_at(assignment.pid) or 0.0
         if isinstance(report, Done):
             outcome = Outcome(report.duration_seconds, outputs=report.outputs, none=report.none)
         else:

@@ -23,7 +23,7 @@ from pipekit.worker.board import NO_CALL
 from pipekit.worker.message import Broke, Done, Setup
 
 _HORIZON_SECONDS = 0.005
-_SLOW_SECONDS = 0.02
+_SLOW_SECONDS = 0.05
 _WATCH_SECONDS = 0.5
 _KILL_AFTER_SECONDS = 5.0
 _STARTS_BEFORE_GIVING_UP = 3
@@ -93,6 +93,7 @@ class ProcessExecutor:
             worker.assign(assignment)
             assignment.started_at = time()
             self._identify(assignment, worker)
+            assignment.began()
             touched[worker] = None
         for worker in touched:
             self._flush(worker)
@@ -164,6 +165,9 @@ class ProcessExecutor:
     def _take(self, worker: WorkerProcess, message: Done | Broke) -> Assignment:
         assignment = worker.in_flight.pop(message.token)
         worker.log_at = message.log_end
+        for following in worker.in_flight.values():
+            following.log_start = worker.log_at
+            break  # the one that it is in now
         expected = self._expected.get(id(assignment.component))
         took = message.duration_seconds
         if expected is None:
@@ -181,6 +185,7 @@ class ProcessExecutor:
         assignment.host = host_name()
         assignment.pid = worker.pid
         assignment.pid_started_at = worker.pid_started_at
+        assignment.log_path, assignment.log_start = worker.log_name, worker.log_at
 
     def _done(self, worker: WorkerProcess, message: Done) -> None:
         self._take(worker, message).report(
@@ -335,11 +340,17 @@ class ProcessExecutor:
             assignment = worker.in_flight.get(token)
             if assignment is None or worker.ending is not None:
                 continue
-            if len(worker.in_flight) > 1 and now - began > _SLOW_SECONDS:
+            if len(worker.in_flight) > 1 and now - began > _SLOW_SECONDS and self._has_place():
                 self._take_back(worker)
             self._end_if_over(worker, assignment, now - began)
         self._fill()
         self._keep_watch()
+
+    def _has_place(self) -> bool:
+        """Whether a call that is taken back would start elsewhere at once."""
+        if len(self._workers) < self._most:
+            return True
+        return any(not worker.in_flight for worker in self._workers)
 
     def _end_if_over(self, worker: WorkerProcess, assignment: Assignment, took: float) -> None:
         limit = assignment.timeout_seconds

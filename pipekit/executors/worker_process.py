@@ -9,9 +9,9 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from time import time
 from typing import Any
 
+from pipekit.liveness import started_at
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment
 from pipekit.worker.board import Board
@@ -52,7 +52,7 @@ class WorkerProcess:
             self.pid = _spawn(theirs.fileno(), self.board.fd, log)
         finally:
             theirs.close()
-        self.pid_started_at = time()
+        self.pid_started_at = started_at(self.pid) or 0.0
         self._connection.setblocking(False)
         self._messages: list[Any] = [setup]
 
