@@ -161,9 +161,14 @@ class NotSerializable(ArtifactError):
         self.where = where
         self.type_name = type_name
         because = f" ({reason})" if reason else ""
+        if where.startswith("Argument"):
+            hint = "pass plain data or a path, and open or make what it stands for in the step."
+        elif type_name.endswith("Path"):
+            hint = "what a returned path names must exist when the step ends; str(path) is a name."
+        else:
+            hint = "return a path or plain data, or register a serializer for the type."
         super().__init__(
-            f"{where} is a {type_name}, which no serializer accepts{because}.",
-            hint="return a path or plain data, or register a serializer for the type.",
+            f"{where} is a {type_name}, which no serializer accepts{because}.", hint=hint
         )
 
 

@@ -104,12 +104,13 @@ def _relative(path: Path) -> str:
 
 
 def project_root(folder: Path) -> Path:
-    """The nearest folder at or above `folder` with a `pyproject.toml` or `.git`, else `folder`."""
+    """The nearest folder at or above `folder` with a `pyproject.toml` or `.git`, else the working
+    folder."""
     folder = folder.resolve()
     for candidate in (folder, *folder.parents):
         if (candidate / "pyproject.toml").exists() or (candidate / ".git").exists():
             return candidate
-    return folder
+    return Path.cwd()
 
 
 def origin_of(obj: Any) -> Origin | None:

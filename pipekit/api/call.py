@@ -25,7 +25,7 @@ from pipekit.control.current import current_run
 from pipekit.control.output import Output
 from pipekit.control.run import Run
 from pipekit.control.step import Argument, Produced, Source, Step, Stored
-from pipekit.errors import NotSerializable
+from pipekit.errors import NotSerializable, UsageError
 from pipekit.executors.inline import Mailbox
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.planner import StepCalled
@@ -82,6 +82,12 @@ def _add(
     session = run.session
     inline = use.executor == "inline"
     with run.lock:
+        if run.returned:
+            raise UsageError(
+                f"Component {use.name!r} was called for run {run.name!r} after its pipeline "
+                "function had ended.",
+                hint="let the function wait for the threads that it starts.",
+            )
         occurrence = run.occurrences.get(base, 0)
         run.occurrences[base] = occurrence + 1
         key = digest_bytes(base, str(occurrence)) if occurrence else base

@@ -106,7 +106,8 @@ class Component(Generic[P, R]):
                 executor=run.executor,
             )
             run.uses[self] = use
-            run.session.warn_of_blind_spots(run, use)
+            if self._options.cache is not False:
+                run.session.warn_of_blind_spots(run, use)
         return use
 
 

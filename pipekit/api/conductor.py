@@ -6,12 +6,13 @@ import pickle
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pipekit.api.future import get
+from pipekit.api.future import get, times_pickled
 from pipekit.control.current import current_run
 from pipekit.control.executor_set import parse_executor
 from pipekit.control.output import Output
 from pipekit.control.run import Run
 from pipekit.control.session import session_for
+from pipekit.control.thread_context import carry_runs
 from pipekit.control.use import Use
 from pipekit.errors import PipekitError, StepError, Stopped, short
 from pipekit.model.failure import Failure, FailureKind
@@ -179,6 +180,8 @@ def _conduct(
     session = run.session
     value: Any = None
     error: BaseException | None = None
+    carry_runs()
+    pickled_before = times_pickled()
     token = current_run.set(run)
     try:
         value = get(pipeline.function(*args, **kwargs))
@@ -186,9 +189,14 @@ def _conduct(
             value, where=f"The value of pipeline {run.name!r}"
         )
         run.value = Output(stored, content)
+        if times_pickled() != pickled_before:
+            # A future stood where `get` does not look (in a frame, say): give what was stored.
+            value = session.archive.load(stored, what="the value", content=content)
+        _close(run)
         session.scheduler.send(run, PipelineReturned())
     except BaseException as caught:  # noqa: BLE001 - user code; raised again by `result`
         error = caught
+        _close(run)
         stop_rest = pipeline.on_failure == "fail" or not isinstance(caught, Exception)
         session.scheduler.send(run, PipelineRaised(_failure_of(caught), stop_rest))
     finally:
@@ -204,6 +212,11 @@ def _conduct(
     elif error is None and run.status is not Status.COMPLETED:
         error = _error_of(run)
     return Conducted(run, value, error)
+
+
+def _close(run: Run) -> None:
+    with run.lock:
+        run.returned = True
 
 
 def _see_to_end(run: Run) -> None:

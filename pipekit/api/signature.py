@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from pipekit.errors import nearest
+
 _PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -58,6 +60,15 @@ class Binder:
         return self._bind_slowly(args, kwargs)
 
     def _bind_slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        parameters = self._signature.parameters
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            for name in kwargs:
+                if name not in parameters:
+                    near = nearest(name, list(parameters))
+                    raise TypeError(
+                        f"{self._name}() got an unexpected keyword argument {name!r}"
+                        f"{'; ' + near if near else ''}"
+                    )
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:

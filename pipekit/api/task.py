@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipekit.api.artifact import Artifacts
 from pipekit.clock import SystemClock, to_datetime
-from pipekit.errors import ArtifactNotFound, NotFound, PipekitError, nearest, short
+from pipekit.errors import NotFound, PipekitError, nearest, short
 from pipekit.model.failure import Failure
-from pipekit.model.records import Artifact, Attempt, Kind
+from pipekit.model.records import Attempt, Kind
 from pipekit.model.records import Task as TaskRecord
 from pipekit.model.status import TERMINAL, Status
 
@@ -178,7 +177,7 @@ class Task:
     @property
     def artifacts(self) -> Artifacts:
         """Its stored values by name."""
-        return Artifacts(self._archive, self)
+        return Artifacts(self._archive, self.id, self.name)
 
     @property
     def value(self) -> Any:
@@ -225,86 +224,3 @@ class Task:
 
     def __hash__(self) -> int:
         return hash(self.id)
-
-
-class ArtifactView:
-    """One named value of a task, loaded only when it is asked for."""
-
-    def __init__(self, archive: Archive, task: Task, artifact: Artifact) -> None:
-        self._archive = archive
-        self._task = task
-        self._artifact = artifact
-        self.name = artifact.name
-        self.digest = artifact.value.digest
-        """Of the value: equal values, equal digests."""
-        self.type = artifact.value.type
-        self.size_bytes = artifact.value.size_bytes
-        self.preview = artifact.value.preview
-        """A few lines about it, made when it was stored."""
-
-    def get(self) -> Any:
-        """The value: a fresh copy each time.
-
-        Raises:
-            BlobMissing, BlobCorrupt, UntrustedPickle: it cannot be had.
-        """
-        what = f"artifact {self.name!r} of {self._task.name!r}"
-        return self._archive.load(self._artifact.value, what=what)
-
-    def get_local_copy(self) -> Path:
-        """A file with its stored bytes; not to be changed."""
-        value = self._artifact.value
-        found = self._archive.blobs.find(value.blob)
-        if found is not None:
-            return found
-        from pipekit.control.output import Output
-
-        content = self._archive.content(Output(value, None))
-        if content is None:
-            from pipekit.errors import BlobMissing
-
-            raise BlobMissing(digest=value.blob, what=f"artifact {self.name!r}")
-        with self._archive.blobs.stage() as staged:
-            staged.write(content)
-            self._archive.blobs.adopt(staged, value.blob)
-        path = self._archive.blobs.find(value.blob)
-        assert path is not None
-        return path
-
-    @property
-    def url(self) -> str:
-        """`file://…` of its stored bytes."""
-        return self.get_local_copy().as_uri()
-
-    def __repr__(self) -> str:
-        return f"<Artifact {self.name!r} {self.type} {self.size_bytes} bytes>"
-
-
-class Artifacts(Mapping[str, ArtifactView]):
-    """The artifacts of a task by name, in the order in which they were recorded."""
-
-    def __init__(self, archive: Archive, task: Task) -> None:
-        self._task = task
-        self._found = {
-            artifact.name: ArtifactView(archive, task, artifact)
-            for artifact in archive.store.list_artifacts(task.id)
-        }
-
-    def __getitem__(self, name: str) -> ArtifactView:
-        if name not in self._found:
-            raise ArtifactNotFound(
-                task=self._task.name, task_id=self._task.id, name=name, known=list(self._found)
-            )
-        return self._found[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._found
-
-    def __repr__(self) -> str:
-        return f"Artifacts({', '.join(self._found)})"

@@ -68,6 +68,7 @@ class LocalBlobStore:
         target = self._path(digest)
         try:
             staged.flush()
+            os.fchmod(staged.fileno(), 0o400)  # a blob is never written again
             if os.path.exists(target):
                 os.utime(target)  # in use again: whoever evicts by age is to see it
                 return

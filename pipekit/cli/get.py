@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from pipekit.api.task import ArtifactView
+from pipekit.api.artifact import ArtifactView
 from pipekit.cli.home import open_home
 from pipekit.cli.outcome import DONE
 from pipekit.cli.plain import to_plain

@@ -63,7 +63,7 @@ def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
     ]
     if is_run(task) and task.parent is None:
         facts.extend(
-            (f"  {name}" if index else "parameters", f"{name} = {one_line(str(value))}")
+            ("" if index else "parameters", f"{name} = {one_line(str(value))}")
             for index, (name, value) in enumerate(task.spec.parameters.items())
         )
     if task.failure is not None:

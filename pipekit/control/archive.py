@@ -85,13 +85,17 @@ class Archive:
         Raises:
             TaskNotFound: there is none, or more than one.
         """
-        ids = self.store.find_ids(prefix.lower(), limit=4) if prefix else []
-        if len(ids) == 1:
-            task = self.store.find_task(ids[0])
-            if task is not None:
-                return task
-        if ids:
-            raise TaskNotFound(wanted=prefix, near=[short(found) for found in ids], ambiguous=True)
+        ids = self.store.find_ids(prefix.lower(), limit=1000) if prefix else []
+        found = [task for task in map(self.store.find_task, ids) if task is not None]
+        if len(found) == 1:
+            return found[0]
+        # Steps begin in the millisecond of their run: the run is meant.
+        runs = [task for task in found if task.parent is None]
+        if len(runs) == 1:
+            return runs[0]
+        if found:
+            near = [f"{short(task.id)} ({task.name})" for task in (runs or found)[:4]]
+            raise TaskNotFound(wanted=prefix, near=near, ambiguous=True)
         newest = self.store.list_tasks(limit=200)
         near = _nearest_ids(prefix, [task.id for task in newest])
         raise TaskNotFound(wanted=prefix, near=[short(found) for found in near])

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipekit.errors import short
 from pipekit.model.status import Status
 from pipekit.ports import RunEnd, RunFacts, StepEnd
 
@@ -65,8 +64,3 @@ def end_of_run(run: Run, at: float) -> RunEnd:
         sum(step.reused_from is not None for step in run.steps),
         [end_of(step) for step in run.steps if step.status is not Status.COMPLETED],
     )
-
-
-def origin_text(run_name: str, task_id: str) -> str:
-    """`train 01j9zk7…`: how a run is spoken of where its outcome is reused."""
-    return f"{run_name} {short(task_id)}"

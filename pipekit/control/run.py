@@ -118,6 +118,8 @@ class Run:
         self.started_at = 0.0
         self.fatal: BaseException | None = None
         """What ended the run from below: the store is gone, the loop has failed."""
+        self.returned = False
+        """The pipeline function has ended: no step can be added. Guarded by `lock`."""
         self.over = threading.Event()
         self.blind_spots: set[tuple[str, int, str]] = set()
         """What was named already: file, line, what."""

@@ -21,10 +21,10 @@ from pipekit.control.executor_set import ExecutorSet
 from pipekit.control.inputs import memo_key, read_inputs
 from pipekit.control.output import Output
 from pipekit.control.recorder import Recorder
-from pipekit.control.reporter import end_of, end_of_run, origin_text
+from pipekit.control.reporter import end_of, end_of_run
 from pipekit.control.run import KEPT_BYTES, Run
 from pipekit.control.step import Step
-from pipekit.errors import CodeChanged, PipekitError
+from pipekit.errors import CodeChanged, PipekitError, short
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Memo
@@ -33,6 +33,7 @@ from pipekit.ports import Assignment, Loop, Outcome, Reporter
 
 _SHOW_AFTER_SECONDS = 0.05
 """A step is recorded before its end only where it takes longer than about this."""
+_THIS_RUN = "this run"
 _NO_RETRY = frozenset(
     {
         FailureKind.IMPORT,
@@ -187,7 +188,8 @@ class Scheduler:
             found = memo is not None and self._archive.has_blobs(memo)
             if found and memo is not None:
                 step.outputs = {name: Output(value, None) for name, value in memo.outputs}
-                step.reused_from, step.reused_run = memo.task_id, memo.run
+                step.reused_from = memo.task_id
+                step.reused_run = _THIS_RUN if memo.run == _run_text(step.run) else memo.run
             self._handle(step.run, plan.KeyLooked(step.number, step.memo_key, found))
 
     # starting
@@ -260,7 +262,7 @@ class Scheduler:
             return
         self._outcomes[step] = outcome
         assert step.assignment is not None
-        step.started_at = step.assignment.started_at
+        step.started_at = step.assignment.started_at or None  # None: it never had a place
         event: plan.Event
         if outcome.failure_kind is None:
             step.outputs = {
@@ -283,7 +285,9 @@ class Scheduler:
             theirs: Fingerprint = pickle.loads(outcome.exception)
             outcome.exception = b""
             differs = differences(step.use.fingerprint, theirs)
-            message = str(CodeChanged(component=step.use.name, differs=differs))
+            message = str(
+                CodeChanged(component=step.use.name, differs=differs, hint=_way_out(differs))
+            )
         return Failure(
             outcome.failure_kind or FailureKind.ERROR,
             message,
@@ -300,7 +304,7 @@ class Scheduler:
             memo = Memo(
                 key=step.memo_key,
                 task_id=step.task_id,
-                run=origin_text(run.name, run.task_id),
+                run=_run_text(run),
                 created_at=at,
                 duration_seconds=outcome.duration_seconds,
                 outputs=tuple((name, output.value) for name, output in step.outputs.items()),
@@ -314,7 +318,7 @@ class Scheduler:
         step, leader = run.steps[command.step], run.steps[command.leader]
         step.outputs = dict(leader.outputs)
         step.reused_from = leader.reused_from or leader.task_id
-        step.reused_run = "this run"
+        step.reused_run = _THIS_RUN
         self._end(step, Status.COMPLETED, self._now(), None)
 
     def _retry(self, run: Run, command: plan.Retry) -> None:
@@ -344,9 +348,11 @@ class Scheduler:
         step.failure = Failure(
             FailureKind.SKIPPED,
             f"Step {step.name!r} was skipped: {_root_cause(root)} ({' <- '.join(chain)}).",
+            traceback=root.failure.traceback if root.failure is not None else "",
             step=root.name,
             chain=chain,
         )
+        step.root = root
         self._end(step, Status.SKIPPED, self._now(), None)
 
     def _stop(self, run: Run, command: plan.Stop) -> None:
@@ -421,6 +427,11 @@ class Scheduler:
             run.over.set()
 
 
+def _run_text(run: Run) -> str:
+    """`train 01j9zk7…`: how a run is spoken of where its outcome is reused."""
+    return f"{run.name} {short(run.task_id)}"
+
+
 def _retryable(step: Step, outcome: Outcome) -> bool:
     if outcome.failure_kind in _NO_RETRY:
         return False
@@ -440,9 +451,20 @@ def _delay(step: Step) -> float:
     return base * random.uniform(0.75, 1.25)
 
 
+def _way_out(differs: list[str]) -> str:
+    if differs and all(text.startswith("global ") for text in differs):
+        return (
+            "it was changed after its module was imported, and a worker imports the module anew: "
+            "pass the value as an argument."
+        )
+    return ""
+
+
 def _root_cause(root: Step) -> str:
     if root.status is Status.STOPPED:
         return f"{root.name!r} was stopped"
     if root.failure is None:
         return f"{root.name!r} did not complete"
-    return f"{root.name!r} failed in attempt {root.attempt} with {root.failure.message}"
+    if root.failure.kind is FailureKind.ERROR:
+        return f"{root.name!r} failed in attempt {root.attempt} with {root.failure.message}"
+    return f"{root.name!r} failed: {root.failure.message.partition(chr(10))[0]}"

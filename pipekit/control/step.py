@@ -78,7 +78,7 @@ class Step:
     __slots__ = (
         "arguments", "assignment", "attempt", "call", "called_at", "child", "ended", "ended_at",
         "exception", "failure", "key", "mailbox", "memo_key", "name", "number", "outputs",
-        "recorded", "reused_from", "reused_run", "run", "running_recorded", "sources",
+        "recorded", "reused_from", "reused_run", "root", "run", "running_recorded", "sources",
         "started_at", "status", "task_id", "use", "values", "waiters",
     )  # fmt: skip
 
@@ -101,6 +101,8 @@ class Step:
         self.ended = False
         """Whether the end is recorded and announced; `status` may be terminal a moment before."""
         self.attempt = 0
+        self.root: Step | None = None
+        """For a skipped step: the one at the root of it."""
         self.child: Any = None
         """The run that this step is, where it is a pipeline called in a pipeline."""
         self.recorded = False
@@ -167,7 +169,15 @@ class Step:
         if self.status is Status.STOPPED or failure is None:
             return Stopped(f"Step {self.label} was stopped.")
         if failure.kind is FailureKind.SKIPPED:
-            return StepSkipped(failure.message, step=self.name, task_id=self.task_id)
+            root = self.root.error() if self.root is not None else None
+            skipped = StepSkipped(
+                failure.message,
+                step=self.name,
+                task_id=self.task_id,
+                traceback=failure.traceback,
+            )
+            skipped.__cause__ = root if isinstance(root, Exception) else None
+            return skipped
         error: StepError = StepFailed(
             f"Step {self.label} {_ending(failure, self.attempt, self.use.options.retries)}",
             step=self.name,
@@ -190,7 +200,7 @@ class Step:
                 return None
             cause = RemoteError(failure.message)
         if failure.traceback:
-            cause.add_note(f"\nIn the step's worker:\n{failure.traceback}")
+            cause.add_note(f"\nIn step {self.label}:\n{failure.traceback.rstrip()}")
         return cause
 
 

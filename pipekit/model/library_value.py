@@ -39,7 +39,7 @@ def _owner(walk: Walk, value: object, root: str) -> bytes:
 def array_prefix(value: Any) -> bytes | None:
     """What is hashed before the bytes of an array in C order; None for other arrays."""
     numpy = sys.modules["numpy"]
-    if type(value) is not numpy.ndarray or not _is_flat(value.dtype):
+    if type(value) is not numpy.ndarray or not _is_flat(value.dtype) or value.dtype.char in "gG":
         return None
     return _prefix(value) if value.flags.c_contiguous else None
 
@@ -86,8 +86,20 @@ def _content(walk: Walk, array: Any) -> bytes:
 
 
 def _as_bytes(array: Any) -> Any:
+    if array.dtype.char in "gG":
+        return _without_padding(array)
     # By way of uint8: the buffer protocol knows neither datetime64 nor bytes of other libraries.
     return array.reshape(-1).view("u1")
+
+
+def _without_padding(array: Any) -> Any:
+    """The bytes of extended floats that are part of them: x86 pads ten to sixteen with anything."""
+    numpy = sys.modules["numpy"]
+    raw = array.reshape(-1).view("u1")
+    if numpy.finfo(numpy.longdouble).nmant != 63:
+        return raw
+    size = array.dtype.itemsize // (2 if array.dtype.char == "G" else 1)
+    return numpy.ascontiguousarray(raw.reshape(-1, size)[:, :10]).reshape(-1)
 
 
 def _in_blocks(prefix: bytes, array: Any) -> bytes:

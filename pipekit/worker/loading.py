@@ -39,7 +39,8 @@ def load_function(spec: ComponentSpec, main_module: str) -> Callable[..., Any]:
     if function is None:
         raise ImportError(
             f"module {spec.origin.module!r} ({spec.origin.path}) has no function "
-            f"{spec.origin.qualname!r} once it is imported"
+            f"{spec.origin.qualname!r} once it is imported. Hint: define it at the top level, "
+            "above any call of a pipeline; such calls belong under 'if __name__ == \"__main__\":'."
         )
     return function
 

@@ -22,7 +22,7 @@ from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.model.hashing import Hasher
 from pipekit.worker.board import Board
-from pipekit.worker.message import Call, Introduce, Ready, Report, Setup, Unpacker, pack
+from pipekit.worker.message import Broke, Call, Introduce, Ready, Report, Setup, Unpacker, pack
 from pipekit.worker.runner import Runner
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def _run(runner: Runner, call: Call) -> Report:
     start = os.lseek(CONSOLE_FD, 0, os.SEEK_END)
     report = runner.run(call)
     try:
+        if isinstance(report, Broke) and report.traceback:
+            sys.stderr.write(report.traceback)  # as a program of its own would end
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError):

@@ -60,6 +60,7 @@ class Runner:
                 return _broke(call, started, FailureKind.CODE_CHANGED, other, other.fingerprint)
             except BaseException as error:  # noqa: BLE001 - user code: the module's top level
                 return _broke(call, started, FailureKind.IMPORT, error)
+            started = perf_counter()  # the import is the worker's, not the step's
         try:
             args, kwargs = self._arguments(call)
         except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
@@ -204,6 +205,11 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     text = str(error)
     name = type(error).__name__
+    if name == "BdbQuit":
+        return (
+            "a breakpoint was reached in a worker, which has no terminal. Hint: run the pipeline "
+            "with .debug(), or with --executor inline."
+        )
     return f"{name}: {text}" if text else name
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,3 +333,33 @@ def kill_itself() -> None:
 @component
 def use_up_memory() -> None:
     bytearray(1 << 60)
+
+
+@pipeline
+def threaded() -> list[int]:
+    last: list[int] = []
+    thread = threading.Thread(target=lambda: last.append(increment(10)))
+    with ThreadPoolExecutor(2) as pool:
+        first = list(pool.map(increment, range(3)))
+    thread.start()
+    thread.join()
+    return get(first + last)
+
+
+@pipeline
+def frame_of_futures() -> Any:
+    import pandas as pd
+
+    return pd.Series({"a": increment(1), "b": increment(2)})
+
+
+@component
+def ones(count: int) -> Any:
+    import numpy as np
+
+    return np.ones(count)
+
+
+@pipeline
+def large_array() -> float:
+    return float(ones(100_000).sum())

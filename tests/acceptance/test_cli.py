@@ -659,8 +659,12 @@ def test_logs_of_a_step_are_what_it_wrote(shared: Shared) -> None:
 
 def test_logs_of_one_attempt_can_be_asked_for(shared: Shared) -> None:
     run = shared.broken["id"]
-    assert shared.pipekit("logs", run, "score").out == "scoring\nscoring\n"
-    assert shared.pipekit("logs", run, "score", "--attempt", "2").out == "scoring\n"
+    both = shared.pipekit("logs", run, "score").out
+    second = shared.pipekit("logs", run, "score", "--attempt", "2").out
+    assert (both.count("scoring\n"), second.count("scoring\n")) == (2, 1)
+    # As a program of its own would, a failed attempt ends with its traceback.
+    assert second.startswith("scoring\nTraceback (most recent call last):\n")
+    assert second.endswith("ValueError: empty\n")
     missing = shared.pipekit("logs", run, "score", "--attempt", "3")
     assert (missing.code, missing.out) == (2, "")
     assert "has no attempt 3" in missing.err

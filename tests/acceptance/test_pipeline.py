@@ -89,6 +89,29 @@ def test_a_pipeline_in_a_pipeline_is_a_child_run(executor: str) -> None:
     assert first.parent == task.id
 
 
+def test_threads_of_the_pipeline_function_call_steps(executor: str) -> None:
+    task = run(flows.threaded, executor)
+    assert task.value == [1, 2, 3, 11]
+    assert len(task.steps) == 4
+
+
+def test_a_future_inside_a_frame_comes_back_as_its_value(executor: str) -> None:
+    value = flows.frame_of_futures.options(executor=executor)()
+    assert [type(item) for item in value] == [int, int]
+    assert list(value) == [2, 3]
+
+
+def test_a_local_copy_is_the_users_to_change(executor: str) -> None:
+    task = run(flows.large_array, executor)
+    artifact = task["ones"].artifacts["value"]
+    copy = artifact.get_local_copy()
+    assert copy.suffix == ".npy"
+    copy.chmod(0o600)
+    copy.write_bytes(b"ruined")
+    assert artifact.get().sum() == 100_000
+    assert artifact.get_local_copy().read_bytes() != b"ruined"
+
+
 def test_a_pipeline_called_by_a_step_runs_where_the_step_is(executor: str) -> None:
     assert run(flows.pipeline_in_a_step, executor).value == 4
 
@@ -189,8 +212,14 @@ def test_a_failure_that_nobody_handled_fails_the_run_at_its_end(executor: str) -
 
 
 def test_what_depends_on_a_failure_is_skipped_with_its_root(executor: str) -> None:
-    with pytest.raises(StepSkipped, match=r"'increment-2' was skipped: 'fail' failed .*root"):
+    with pytest.raises(
+        StepSkipped, match=r"'increment-2' was skipped: 'fail' failed .*root"
+    ) as caught:
         flows.skipping.options(executor=executor)()
+    cause = caught.value.__cause__
+    assert isinstance(cause, StepFailed)
+    assert isinstance(cause.__cause__, ValueError)
+    assert "in fail" in caught.value.traceback
 
 
 def test_step_failed_carries_cause_step_attempt_and_traceback(executor: str) -> None:

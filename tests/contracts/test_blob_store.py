@@ -177,7 +177,7 @@ def test_no_one_else_may_read_a_local_store(tmp_path: Path) -> None:
     blobs = LocalBlobStore(tmp_path / "home" / "blobs")
     path = blobs.find(add(blobs, b"content"))
     assert path is not None
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o400
     for folder in (path.parent, blobs.root, blobs.root / "tmp"):
         assert folder.stat().st_mode & 0o777 == 0o700
 
