@@ -30,9 +30,9 @@ class FigureSerializer:
     def dump(self, value: Any, sink: Sink) -> None:
         out = BytesIO()
         value.savefig(out, format="png")
-        image = out.getbuffer()
+        image = out.getvalue()
         sink.write(image)
-        write_pickle(value, sink, image.nbytes, self._paths)
+        write_pickle(value, sink, len(image), self._paths)
 
     def load(self, source: bytes | Path) -> Any:
         return read_pickle(source, self._paths)

@@ -64,18 +64,18 @@ class PickleSerializer:
 def write_pickle(value: object, sink: Sink, position: int, paths: PathSerializer) -> None:
     """Write a value behind the `position` bytes that the sink has already."""
     buffers: list[memoryview] = []
-    stream = _pickle(value, buffers, paths)
-    places = []
-    for buffer in buffers:
-        padding = -position % _ALIGNMENT
-        if padding:
-            sink.write(bytes(padding))
-        places.append(_PLACE.pack(position + padding, buffer.nbytes))
-        position += padding + buffer.nbytes
-        sink.write(buffer)
-    trailer = _TRAILER.pack(position, len(stream), len(places), _MAGIC)
-    sink.write(stream)
-    sink.write(b"".join((*places, trailer)))
+    with _pickle(value, buffers, paths) as stream:
+        places = []
+        for buffer in buffers:
+            padding = -position % _ALIGNMENT
+            if padding:
+                sink.write(bytes(padding))
+            places.append(_PLACE.pack(position + padding, buffer.nbytes))
+            position += padding + buffer.nbytes
+            sink.write(buffer)
+        trailer = _TRAILER.pack(position, len(stream), len(places), _MAGIC)
+        sink.write(stream)
+        sink.write(b"".join((*places, trailer)))
 
 
 def read_pickle(source: bytes | Path, paths: PathSerializer) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TextIO
 
 from pipekit.console.quantity import seconds_text
@@ -59,7 +60,7 @@ class Message:
     def ended(self, end: RunEnd) -> list[str]:
         """How the run ended, and what to look at. Of a child only what did not complete: its own
         end is a step's."""
-        rows = [step for step in end.unfinished if step.status is not Status.STOPPED]
+        rows = [step for step in end.unfinished if step.status is Status.FAILED]
         if end.run.parent_name:
             return self._unfinished(end.run, rows)
         word = end.status.value
@@ -67,7 +68,22 @@ class Message:
         lines = [f"{self._coloured(word, text)}: {_counts(end)}"]
         if end.failure is not None and not rows:
             lines.append(f"  {one_line(end.failure.message)}")
-        return lines + self._unfinished(end.run, rows)
+        return lines + self._unfinished(end.run, rows) + self._skipped(end)
+
+    def _skipped(self, end: RunEnd) -> list[str]:
+        """One line for all that were skipped because of the same step."""
+        by_root: dict[str, list[str]] = {}
+        for step in end.unfinished:
+            if step.status is Status.SKIPPED:
+                root = step.failure.step if step.failure is not None else ""
+                by_root.setdefault(root, []).append(_name(step))
+        return [
+            self._cut(
+                f"  {self._coloured('skipped', 'skipped')}  {', '.join(names)}"
+                + (f" (because of {root})" if root else "")
+            )
+            for root, names in by_root.items()
+        ]
 
     def _unfinished(self, run: RunFacts, rows: list[StepEnd]) -> list[str]:
         shown = rows[:_MOST_ROWS]
@@ -81,7 +97,7 @@ class Message:
             lines.append(f"  {self._marks.ellipsis} and {len(rows) - len(shown)} more")
         failed = next((step for step in rows if step.status is Status.FAILED), None)
         if failed is not None:
-            lines.append(f"  pipekit logs {short(run.id)} {failed.name}")
+            lines.append(f"  pipekit logs {short(run.id)} {_typed(failed.name)}")
         return [self._cut(line) for line in lines]
 
     def _detail(self, step: StepEnd) -> str:
@@ -138,9 +154,12 @@ def _failed_attempt(step: StepEnd) -> str:
 
 
 def _reason(failure: Failure) -> str:
-    """The cause without what the line says already: `Step 'x' was skipped: `."""
-    message = one_line(failure.message)
-    return message.partition(" was skipped: ")[2] or message
+    """Of a skipped step, the one at the root: what happened there has a line of its own."""
+    return f"because of {failure.step}" if failure.step else one_line(failure.message)
+
+
+def _typed(name: str) -> str:
+    return shlex.quote(name)
 
 
 def _counts(end: RunEnd) -> str:

@@ -24,6 +24,8 @@ _STYLES = {
 }
 """First word of a status -> style."""
 _STATUS_COLUMNS = ("status", "exit", "result")
+_CUT = ("parameters", "preview")
+"""Columns that are cut first where the terminal is narrow."""
 _ON_ONE_LINE = ("id", "started", "duration", "size", *_STATUS_COLUMNS)
 """Columns that a narrow terminal does not break: an id is there to be copied."""
 
@@ -83,7 +85,13 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: Te
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(header, no_wrap=header in _ON_ONE_LINE, overflow="fold")
+        table.add_column(
+            header,
+            no_wrap=header in _ON_ONE_LINE or header in _CUT,
+            overflow="ellipsis" if header in _CUT else "fold",
+            min_width=None if header in _CUT else min(len(header), 8),
+            ratio=1 if header in _CUT else None,
+        )
     for row in rows:
         table.add_row(
             *(

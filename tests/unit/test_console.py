@@ -124,11 +124,9 @@ def test_the_attempt_is_left_out_where_there_can_be_only_one() -> None:
 
 
 def test_a_skipped_step_says_why() -> None:
-    why = Failure(
-        FailureKind.SKIPPED, "Step 'report' was skipped: 'train' failed (report <- train)."
-    )
+    why = Failure(FailureKind.SKIPPED, "Step 'report' was skipped: 'train' failed.", step="train")
     line = step("report", status=Status.SKIPPED, failure=why, seconds=None)
-    assert said_of(line) == ["– report       skipped     'train' failed (report <- train)."]
+    assert said_of(line) == ["– report       skipped     because of train"]
 
 
 def test_a_retry_is_a_line_of_its_own() -> None:
@@ -161,18 +159,19 @@ def test_the_last_line_counts_the_steps() -> None:
 
 def test_a_failed_run_lists_what_did_not_complete_and_what_to_type() -> None:
     stream = Stream()
-    why = Failure(FailureKind.SKIPPED, "Step 'report' was skipped: 'score' failed.")
+    why = Failure(FailureKind.SKIPPED, "Step 'report' was skipped: 'score' failed.", step="score")
     rows = [
         step("score", status=Status.FAILED, failure=EMPTY),
         step("report", status=Status.SKIPPED, failure=why),
+        step("mail", status=Status.SKIPPED, failure=why),
     ]
-    counts = {Status.COMPLETED: 1, Status.FAILED: 1, Status.SKIPPED: 1}
+    counts = {Status.FAILED: 1, Status.SKIPPED: 2}
     reporter(stream).run_ended(end(Status.FAILED, unfinished=rows, counts=counts, failure=EMPTY))
     assert stream.lines[1:] == [
-        "✗ train failed in 3.21 s: 3 steps, 0 reused, 1 failed, 1 skipped",
-        "  failed   score   ValueError: empty",
-        "  skipped  report  'score' failed.",
+        "✗ train failed in 3.21 s: 3 steps, 0 reused, 1 failed, 2 skipped",
+        "  failed   score  ValueError: empty",
         "  pipekit logs 01j9zk7abcdef score",
+        "  skipped  report, mail (because of score)",
     ]
 
 

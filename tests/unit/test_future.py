@@ -199,7 +199,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "format with places": lambda x: f"{x:.2f}",
     "fspath": os.fspath,
     "join path": lambda x: os.path.join("a", x),
-    "Path": lambda x: str(pathlib.Path(x)),
+    "Path": lambda x: str(pathlib.Path(x if isinstance(x, str | os.PathLike) else str(x))),
     "range": lambda x: list(range(x % 7)),
     "item 0": lambda x: x[0],
     "item a": lambda x: x["a"],
