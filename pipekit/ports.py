@@ -175,6 +175,8 @@ class Assignment:
     inputs: Callable[[], tuple[tuple[StoredValue, bytes | None, str], ...]]
     """Reads the inputs; called when the attempt is sent, not before."""
     timeout_seconds: float | None
+    folder: str
+    """The working folder that the step is to see."""
     began: Callable[[], None]
     """To be called in the loop's thread when the attempt has a place, after `started_at` is set;
     again where it lost that place and found another."""

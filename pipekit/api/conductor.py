@@ -23,7 +23,7 @@ from pipekit.ports import Assignment, Outcome
 from pipekit.settings import read_settings
 from pipekit.worker import loading
 from pipekit.worker.context import inside_step
-from pipekit.worker.runner import load_arguments, user_traceback
+from pipekit.worker.runner import load_arguments, text_of, user_traceback
 
 if TYPE_CHECKING:
     from pipekit.api.pipeline import Pipeline
@@ -63,7 +63,7 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:
     Raises:
         TypeError: the arguments do not fit.
     """
-    if loading.importing_main:
+    if loading.importing:
         raise loading.ImportEnded
     bound = pipeline.bind(args, kwargs)
     settings = read_settings(pipeline.folder)
@@ -235,7 +235,7 @@ def _failure_of(error: BaseException) -> Failure:
         return Failure(FailureKind.STOPPED, "stopped by Ctrl-C")
     if isinstance(error, StepError):
         return Failure(FailureKind.ERROR, str(error), error.traceback, step=error.step)
-    text = str(error)
+    text = text_of(error)
     name = type(error).__name__
     if not isinstance(error, PipekitError):
         text = f"{name}: {text}" if text else name

@@ -61,7 +61,7 @@ def _no_value(task: Task) -> PipekitError:
 def _load(task: Task, view: ArtifactView) -> Any:
     """The value. Loading may import the user's modules: pipelines that they call at their top
     level are not run for that."""
-    loading.importing_main = True
+    loading.importing = True
     try:
         return view.get()
     except (ArtifactError, loading.ImportEnded):
@@ -69,7 +69,7 @@ def _load(task: Task, view: ArtifactView) -> Any:
             raise
         return view.get()
     finally:
-        loading.importing_main = False
+        loading.importing = False
 
 
 def _import_module_of(task: Task) -> bool:

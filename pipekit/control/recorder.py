@@ -190,8 +190,9 @@ class Recorder:
         failure: Failure | None = None,
     ) -> tuple[Attempt | None, Closing | None, tuple[Event, ...]]:  # fmt: skip
         """The opening (where it is not recorded yet) and the closing of the step's attempt."""
-        if outcome is None:
-            return None, None, ()
+        began_at = step.assignment.started_at if step.assignment is not None else 0.0
+        if outcome is None or not (began_at or step.running_recorded):
+            return None, None, ()  # there was none, or it never had a place
         if failure is None and step.status is not Status.COMPLETED:
             failure = step.failure
         closing = Closing(

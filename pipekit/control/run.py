@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -104,6 +105,8 @@ class Run:
         self.executor = executor
         self.parent = parent
         """The run whose step this one is; that run then records its beginning and its end."""
+        self.folder = os.getcwd()
+        """The working folder at its beginning: what its steps see."""
         self.planner = Planner()
         self.facts = RunFacts(task_id, name, project, executor, parent.name if parent else "")
         self.steps: list[Step] = []

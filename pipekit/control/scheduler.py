@@ -67,7 +67,6 @@ class Scheduler:
         self._ending_lock = ending_lock
         self._now = now
         self._events: deque[tuple[Run, plan.Event]] = deque()
-        self._draining = False
         self._runs: set[Run] = set()
         self._lookups: list[Step] = []
         self._starts: list[Step] = []
@@ -104,9 +103,8 @@ class Scheduler:
     def send(self, run: Run, event: plan.Event) -> None:
         """Hand an event to the loop. Thread-safe; events of one thread keep their order."""
         self._events.append((run, event))
-        if not self._draining:
-            self._draining = True
-            self._loop.post(self._drain)
+        # Posted each time: an interrupt between two lines must not lose the only wake-up.
+        self._loop.post(self._drain)
 
     def fail(self, error: BaseException) -> None:
         """Nothing can be recorded any more: every run ends with `error`, whoever waits is told."""
@@ -149,8 +147,6 @@ class Scheduler:
             self._announce_runs()
 
     def _drain(self) -> None:
-        # Cleared first: an event that is appended after the last look posts another drain.
-        self._draining = False
         events = self._events
         while events:
             run, event = events.popleft()
@@ -219,6 +215,7 @@ class Scheduler:
             arguments=step.call,
             inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
+            folder=step.run.folder,
             began=lambda: self._has_begun(step),
             report=lambda outcome: self._reported(step, outcome),
             mailbox=step.mailbox,

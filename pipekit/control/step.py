@@ -193,7 +193,9 @@ class Step:
         if self.exception:
             try:
                 cause = pickle.loads(self.exception)
-            except Exception:  # noqa: BLE001 - user code: a class of theirs that will not load
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001 - user code: a class of theirs that will not load
                 cause = None
         if not isinstance(cause, BaseException):
             if failure.kind is not FailureKind.ERROR:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,9 @@ from pipekit.worker.message import ComponentSpec
 
 _KEY_SCHEME = "memo-1"
 """Changes with anything that a memo key is made of, so that older memos are never found."""
+
+
+_numbers = itertools.count()
 
 
 class Use:
@@ -48,6 +52,7 @@ class Use:
         origin = origin_of(function)
         self.entry = str(origin) if origin else f"{self.name} (by value)"
         self.spec = ComponentSpec(
+            number=next(_numbers),
             name=self.name,
             origin=origin,
             pickled=b"" if origin else _by_value(function, self.name),
@@ -77,7 +82,7 @@ class Use:
         use.code = ""
         use.settings = {}
         use.entry = entry
-        use.spec = ComponentSpec(name, None, b"", use.outputs, True, "")
+        use.spec = ComponentSpec(next(_numbers), name, None, b"", use.outputs, True, "")
         use.key_prefix = ""
         return use
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from time import time
 
+from pipekit.errors import PipekitError
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
@@ -40,8 +41,7 @@ class InlineExecutor:
     def __init__(self, loop: Loop, runner: Runner) -> None:
         self._loop = loop
         self._runner = runner
-        self._numbers: dict[int, int] = {}
-        self._specs: list[object] = []
+        self._introduced: set[int] = set()
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
@@ -56,11 +56,9 @@ class InlineExecutor:
     def run(self, assignment: Assignment) -> None:
         """Run the attempt in this thread, and report it to the loop."""
         spec = assignment.component
-        number = self._numbers.get(id(spec))
-        if number is None:
-            number = self._numbers[id(spec)] = len(self._specs)
-            self._specs.append(spec)
-            self._runner.introduce(number, spec, assignment.function)
+        if spec.number not in self._introduced:
+            self._introduced.add(spec.number)
+            self._runner.introduce(spec.number, spec, assignment.function)
             if assignment.timeout_seconds is not None:
                 warnings.warn(
                     f"Component {spec.name!r} has a timeout of {assignment.timeout_seconds:g} s, "
@@ -72,8 +70,14 @@ class InlineExecutor:
         assignment.host, assignment.pid = host_name(), os.getpid()
         assignment.pid_started_at = started_at(assignment.pid) or 0.0
         self._loop.post(assignment.began)
+        try:
+            inputs = assignment.inputs()
+        except PipekitError as error:
+            refused = Outcome(0.0, FailureKind.INPUTS, message=str(error))
+            self._loop.post(lambda: assignment.report(refused))
+            return
         report = self._runner.run(
-            Call(0, number, assignment.label, assignment.arguments, assignment.inputs())
+            Call(0, spec.number, assignment.label, assignment.arguments, inputs)
         )
         if isinstance(report, Done):
             outcome = Outcome(report.duration_seconds, outputs=report.outputs, none=report.none)

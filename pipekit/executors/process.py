@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, time
 
+from pipekit.errors import PipekitError
 from pipekit.executors.worker_process import WorkerProcess
 from pipekit.liveness import host_name
 from pipekit.model.failure import FailureKind
@@ -45,7 +46,6 @@ class ProcessExecutor:
         self._workers: list[WorkerProcess] = []
         self._waiting: deque[Assignment] = deque()
         self._expected: dict[int, float] = {}
-        self._specs: list[object] = []
         self._retried_fresh: set[Assignment] = set()
         self._failed_starts = 0
         self._started = 0
@@ -84,13 +84,21 @@ class ProcessExecutor:
             try:
                 worker = self._place_for(self._waiting[0])
             except OSError as error:
-                self._refuse(self._waiting.popleft(), error)
+                if self._workers:
+                    self._most = len(self._workers)  # no more than these can be had
+                    continue
+                message = f"no worker process can be started: {error}"
+                self._refuse(self._waiting.popleft(), FailureKind.IMPORT, message)
                 continue
             if worker is None:
                 break
             assignment = self._waiting.popleft()
-            worker.load += self._expected.get(id(assignment.component), 0.0)
-            worker.assign(assignment)
+            try:
+                worker.assign(assignment)
+            except PipekitError as error:
+                self._refuse(assignment, FailureKind.INPUTS, str(error))
+                continue
+            worker.load += self._expected.get(assignment.component.number, 0.0)
             assignment.started_at = time()
             self._identify(assignment, worker)
             assignment.began()
@@ -100,9 +108,8 @@ class ProcessExecutor:
         if self._workers:
             self._keep_watch()
 
-    def _refuse(self, assignment: Assignment, error: OSError) -> None:
-        message = f"no worker process can be started: {error}"
-        outcome = Outcome(0.0, FailureKind.IMPORT, message=message)
+    def _refuse(self, assignment: Assignment, kind: FailureKind, message: str) -> None:
+        outcome = Outcome(0.0, kind, message=message)
         self._loop.post(lambda: assignment.report(outcome))
 
     def _place_for(self, assignment: Assignment) -> WorkerProcess | None:
@@ -115,7 +122,7 @@ class ProcessExecutor:
                 least = worker
         if len(self._workers) < self._most:
             return self._start_worker()
-        expected = self._expected.get(id(assignment.component))
+        expected = self._expected.get(assignment.component.number)
         if expected is None or least is None or least.ending is not None:
             return None
         return least if least.load + expected <= _HORIZON_SECONDS else None
@@ -150,31 +157,38 @@ class ProcessExecutor:
             self._died(worker)
             self._fill()
             return
+        outdated = False
         for message in messages:
             if type(message) is Done:
                 self._done(worker, message)
             elif type(message) is Broke:
-                self._broke(worker, message)
+                outdated = self._broke(worker, message) or outdated
             else:
                 worker.ready = True
                 self._failed_starts = 0
-        if worker in self._workers:
+        if outdated:
+            self._retire(worker)
+        else:
             self._flush(worker)
         self._fill()
 
-    def _take(self, worker: WorkerProcess, message: Done | Broke) -> Assignment:
-        assignment = worker.in_flight.pop(message.token)
+    def _take(self, worker: WorkerProcess, message: Done | Broke) -> Assignment | None:
+        """What the message answers; None where it was answered before."""
+        assignment = worker.in_flight.pop(message.token, None)
+        if assignment is None:
+            return None
+        if worker.ending is not None and worker.ending[0] is assignment:
+            worker.ending = None  # it ended by itself, and its worker lives on
         worker.log_at = message.log_end
         for following in worker.in_flight.values():
             following.log_start = worker.log_at
             break  # the one that it is in now
-        expected = self._expected.get(id(assignment.component))
+        expected = self._expected.get(assignment.component.number)
         took = message.duration_seconds
         if expected is None:
-            self._specs.append(assignment.component)  # its id must not be given to another
-            self._expected[id(assignment.component)] = took
+            self._expected[assignment.component.number] = took
         else:
-            self._expected[id(assignment.component)] = 0.75 * expected + 0.25 * took
+            self._expected[assignment.component.number] = 0.75 * expected + 0.25 * took
             worker.load = max(0.0, worker.load - expected)
         if not worker.in_flight:
             worker.load = 0.0
@@ -188,29 +202,37 @@ class ProcessExecutor:
         assignment.log_path, assignment.log_start = worker.log_name, worker.log_at
 
     def _done(self, worker: WorkerProcess, message: Done) -> None:
-        self._take(worker, message).report(
-            Outcome(
-                message.duration_seconds,
-                outputs=message.outputs,
-                none=message.none,
-                log_path=worker.log_name,
-                log_start=message.log_start,
-                log_end=message.log_end,
-            )
-        )
-
-    def _broke(self, worker: WorkerProcess, message: Broke) -> None:
         assignment = self._take(worker, message)
+        if assignment is not None:
+            assignment.report(
+                Outcome(
+                    message.duration_seconds,
+                    outputs=message.outputs,
+                    none=message.none,
+                    log_path=worker.log_name,
+                    log_start=message.log_start,
+                    log_end=message.log_end,
+                )
+            )
+
+    def _broke(self, worker: WorkerProcess, message: Broke) -> bool:
+        """Report it; True where the worker is to be replaced instead, for its code is older."""
+        was_asked = worker.ending is not None
+        assignment = self._take(worker, message)
+        if assignment is None:
+            return False
+        kind = message.kind
+        if kind is FailureKind.STOPPED and not was_asked:
+            kind = FailureKind.ERROR  # the step's own KeyboardInterrupt is an error like others
         if message.kind is FailureKind.CODE_CHANGED and assignment not in self._retried_fresh:
             # A warm worker may have imported the code before it was edited: ask a fresh one.
             self._retried_fresh.add(assignment)
             self._wait_again([assignment])
-            self._retire(worker)
-            return
+            return True
         assignment.report(
             Outcome(
                 message.duration_seconds,
-                message.kind,
+                kind,
                 message=message.message,
                 traceback=message.traceback,
                 exception_class=message.exception_class,
@@ -221,12 +243,15 @@ class ProcessExecutor:
                 log_end=message.log_end,
             )
         )
+        return False
 
     # ending
 
     def _retire(self, worker: WorkerProcess) -> None:
         """End a worker that has begun nothing; what it was sent goes to another."""
+        self._take_back(worker)
         self._wait_again(list(worker.in_flight.values()))
+        worker.in_flight.clear()
         self._remove(worker)
 
     def _wait_again(self, assignments: list[Assignment]) -> None:
@@ -335,6 +360,10 @@ class ProcessExecutor:
         now = monotonic()
         for worker in list(self._workers):
             if not worker.in_flight:
+                continue
+            if worker.has_exited():
+                # Something that it started holds its end of the socket open.
+                self._died(worker)
                 continue
             token, began = worker.board.current()
             assignment = worker.in_flight.get(token)

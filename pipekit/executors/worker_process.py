@@ -36,6 +36,7 @@ class WorkerProcess:
         self.log = log
         self.in_flight: dict[int, Assignment] = {}
         self.ready = False
+        self._status: int | None = None
         self.load = 0.0
         """Seconds that what is in flight is expected to take."""
         self.log_at = 0
@@ -44,12 +45,15 @@ class WorkerProcess:
         """The call for which it is being ended, and why."""
         self._unpacker = Unpacker()
         self._unsent: list[bytes] = []
-        self._numbers: dict[int, int] = {}
+        self._introduced: set[int] = set()
         self._next_token = 0
         self._connection, theirs = socket.socketpair()
-        self.board = Board(_unlinked_file(folder), new=True)
         try:
+            self.board = Board(_unlinked_file(folder), new=True)
             self.pid = _spawn(theirs.fileno(), self.board.fd, log)
+        except OSError:
+            self._connection.close()
+            raise
         finally:
             theirs.close()
         self.pid_started_at = started_at(self.pid) or 0.0
@@ -65,17 +69,28 @@ class WorkerProcess:
         return self._next_token - 1
 
     def assign(self, assignment: Assignment) -> None:
-        """Queue one attempt for sending."""
+        """Queue one attempt for sending.
+
+        Raises:
+            PipekitError: its inputs cannot be read; nothing was queued.
+        """
+        inputs = assignment.inputs()
         spec: ComponentSpec = assignment.component
-        number = self._numbers.get(id(spec))
-        if number is None:
-            number = self._numbers[id(spec)] = len(self._numbers)
-            self._messages.append(Introduce(number, spec))
+        if spec.number not in self._introduced:
+            self._introduced.add(spec.number)
+            self._messages.append(Introduce(spec.number, spec))
         token = self._next_token
         self._next_token += 1
         self.in_flight[token] = assignment
         self._messages.append(
-            Call(token, number, assignment.label, assignment.arguments, assignment.inputs())
+            Call(
+                token,
+                spec.number,
+                assignment.label,
+                assignment.arguments,
+                inputs,
+                assignment.folder,
+            )
         )
 
     def flush(self) -> bool:
@@ -125,13 +140,25 @@ class WorkerProcess:
     def end(self) -> int:
         """Kill its process group, wait for it, release everything; its wait status."""
         self.interrupt(signal.SIGKILL)
-        try:
-            _, status = os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            status = 0
+        if self._status is None:
+            try:
+                _, self._status = os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                self._status = 0
         self._connection.close()
         self.board.close()
-        return status
+        return self._status
+
+    def has_exited(self) -> bool:
+        """Whether the process is gone, whatever still holds its end of the socket."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self._status = status
+        return self._status is not None
 
 
 def _unlinked_file(folder: Path) -> int:

@@ -29,7 +29,7 @@ class Board:
         """Map the file `fd`; `new` also sizes and clears it."""
         self.fd = fd
         if new:
-            os.ftruncate(fd, _SIZE)
+            os.pwrite(fd, bytes(_SIZE), 0)  # a full disk says so here, not by a signal later
         self._map = mmap.mmap(fd, _SIZE)
         if new:
             _STATE.pack_into(self._map, 0, NO_CALL, 0.0)

@@ -20,9 +20,9 @@ class ImportEnded(BaseException):
     all that stands above the call is defined, and what follows must not run here."""
 
 
-importing_main = False
-"""True while this process imports the controller's script: pipeline calls then raise
-`ImportEnded`."""
+importing = False
+"""True while this process imports a module for its functions: pipeline calls then raise
+`ImportEnded`, whichever of the imported modules makes them."""
 
 
 def load_function(spec: ComponentSpec, main_module: str) -> Callable[..., Any]:
@@ -67,7 +67,7 @@ def import_module(origin: Origin, *, is_main: bool) -> ModuleType:
     """
     module = sys.modules.get(origin.module)
     if module is None:
-        module = _import_main(origin) if is_main else _import(origin)
+        module = _import_guarded(origin, is_main=is_main)
     if is_main:
         sys.modules[MAIN] = module
     return module
@@ -79,23 +79,22 @@ class _SourceLoader(SourceFileLoader):
         return code
 
 
+def _import_guarded(origin: Origin, *, is_main: bool) -> ModuleType:
+    global importing
+    importing = True
+    try:
+        return _import_main(origin) if is_main else _import(origin)
+    finally:
+        importing = False
+
+
 def _import_main(origin: Origin) -> ModuleType:
     """Import the script from its source, as Python itself runs it: bytecode that an import left
     beside it may be of an older text of the same second and size."""
-    global importing_main
-
-    class SourceLoader(SourceFileLoader):
-        def get_code(self, fullname: str) -> CodeType:
-            return self.source_to_code(self.get_data(self.path), self.path)
-
-    importing_main = True
-    try:
-        if not origin.path.endswith(".py") or not Path(origin.path).exists():
-            return _import(origin)
-        loader = _SourceLoader(origin.module, origin.path)
-        return _execute(origin, spec_from_file_location(origin.module, origin.path, loader=loader))
-    finally:
-        importing_main = False
+    if not origin.path.endswith(".py") or not Path(origin.path).exists():
+        return _import(origin)
+    loader = _SourceLoader(origin.module, origin.path)
+    return _execute(origin, spec_from_file_location(origin.module, origin.path, loader=loader))
 
 
 def _import(origin: Origin) -> ModuleType:

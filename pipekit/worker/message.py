@@ -38,6 +38,8 @@ class Setup(NamedTuple):
 class ComponentSpec(NamedTuple):
     """All that a worker needs to know of a component, sent once a worker."""
 
+    number: int
+    """Its own in this controller, never given again: an address may be another's tomorrow."""
     name: str
     origin: Origin | None
     pickled: bytes
@@ -60,6 +62,8 @@ class Call(NamedTuple):
     """A pickle of (args, kwargs); persistent id `i` in it stands for `inputs[i]`."""
     inputs: tuple[tuple[StoredValue, bytes | None, str], ...]
     """Stored values: each with its bytes where they are inline, and what to call it."""
+    folder: str = ""
+    """The working folder that the step is to see."""
 
 
 class Introduce(NamedTuple):

@@ -22,6 +22,7 @@ from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.model.hashing import Hasher
 from pipekit.worker.board import Board
+from pipekit.worker.console import Console
 from pipekit.worker.message import Broke, Call, Introduce, Ready, Report, Setup, Unpacker, pack
 from pipekit.worker.runner import Runner
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 SOCKET_FD = 3
 BOARD_FD = 4
-CONSOLE_FD = 1
 _READ_BYTES = 1 << 18
 
 
@@ -38,19 +38,27 @@ def main() -> None:
     """Serve the controller at the other end of descriptor 3 until it closes it."""
     for fd in (SOCKET_FD, BOARD_FD):
         os.set_inheritable(fd, False)
+    os.register_at_fork(after_in_child=_let_go)
     connection = socket.socket(fileno=SOCKET_FD)
-    board = Board(BOARD_FD)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_controller, daemon=True).start()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        _serve(connection, board)
+        _serve(connection, Board(BOARD_FD), Console())
     except (ConnectionError, KeyboardInterrupt):
         pass
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # threads and exit hooks that user code left behind must not keep it
+    except BaseException:  # noqa: BLE001 - the last place to say it
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(0)  # threads and exit hooks that user code left behind must not keep it
+
+
+def _let_go() -> None:
+    """A child that a step forks does not hold on to its controller: its death must be seen."""
+    for fd in (SOCKET_FD, BOARD_FD):
+        try:
+            os.close(fd)
+        except OSError:
+            pass  # user code closed it
 
 
 def _end_with_controller() -> None:
@@ -61,7 +69,7 @@ def _end_with_controller() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _serve(connection: socket.socket, board: Board) -> None:
+def _serve(connection: socket.socket, board: Board, console: Console) -> None:
     unpacker = Unpacker()
     waiting: deque[Any] = deque()
     runner: Runner | None = None
@@ -76,7 +84,7 @@ def _serve(connection: socket.socket, board: Board) -> None:
         if type(message) is Call:
             assert runner is not None  # the controller's first message is the setup
             if board.begin(message.token, monotonic()):
-                connection.sendall(pack(_run(runner, message)))
+                connection.sendall(pack(_run(runner, message, console)))
         elif type(message) is Introduce:
             assert runner is not None
             runner.introduce(message.component, message.spec)
@@ -85,24 +93,22 @@ def _serve(connection: socket.socket, board: Board) -> None:
             connection.sendall(pack(Ready(os.getpid())))
 
 
-def _run(runner: Runner, call: Call) -> Report:
-    start = os.lseek(CONSOLE_FD, 0, os.SEEK_END)
+def _run(runner: Runner, call: Call, console: Console) -> Report:
+    _go_to(call.folder)
+    start = console.begin()
     report = runner.run(call)
-    try:
-        if isinstance(report, Broke) and report.traceback:
-            sys.stderr.write(report.traceback)  # as a program of its own would end
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # user code closed a stream: what it wrote is in the file or gone
-    return report._replace(log_start=start, log_end=_console_end(start))
+    # A failed attempt ends as a program of its own would.
+    end = console.end(report.traceback if isinstance(report, Broke) else "")
+    return report._replace(log_start=start, log_end=end)
 
 
-def _console_end(start: int) -> int:
+def _go_to(folder: str) -> None:
+    """The run's working folder, whatever an earlier step has done to it."""
     try:
-        return os.lseek(CONSOLE_FD, 0, os.SEEK_END)
+        if os.getcwd() != folder:
+            os.chdir(folder)
     except OSError:
-        return start
+        pass  # it is gone in the controller too
 
 
 def _set_up(setup: Setup) -> Runner:

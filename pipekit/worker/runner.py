@@ -5,12 +5,14 @@ Knows nothing of processes and sockets: the worker process and the inline execut
 
 from __future__ import annotations
 
+import os
 import pickle
+import sys
 import types
 from collections.abc import Callable
 from io import BytesIO
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.errors import ArtifactError, OutputMismatch, PipekitError
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from pipekit.capture.fingerprint import Fingerprint
 
 Function = Callable[..., Any]
+_MOST_CHARACTERS = 65536
+_MOST_PICKLED_BYTES = 1 << 20
 
 
 class Runner:
@@ -41,6 +45,7 @@ class Runner:
         self._main_module = main_module
         self._specs: dict[int, ComponentSpec] = {}
         self._functions: dict[int, Function] = {}
+        self._pid = os.getpid()
 
     def introduce(self, number: int, spec: ComponentSpec, function: Function | None = None) -> None:
         """Make a component known; `function` where it is at hand, so that nothing is imported."""
@@ -73,9 +78,13 @@ class Runner:
             elif type(value) is types.GeneratorType:
                 value = list(value)
         except BaseException as error:  # noqa: BLE001 - user code
+            if os.getpid() != self._pid:
+                _end_child(error)
             return _broke(call, started, _kind_of(error), error)
         finally:
             inside_step.reset(token)
+        if os.getpid() != self._pid:
+            _end_child(None)
         del args, kwargs  # large inputs are let go before outputs are stored
         try:
             outputs = self._store(spec, value)
@@ -198,12 +207,40 @@ def _broke(
     )
 
 
+def _end_child(error: BaseException | None) -> NoReturn:
+    """A process that the step forked has come to the step's end: the answer is its parent's."""
+    code = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        sys.stderr.write(user_traceback(error))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def text_of(error: BaseException) -> str:
+    """`str(error)`, of whatever length and whether or not it can be had."""
+    try:
+        return cut(str(error))
+    except Exception as broken:  # noqa: BLE001 - user code: an exception's own `__str__`
+        return f"<its text cannot be had: {type(broken).__name__}>"
+
+
+def cut(text: str) -> str:
+    """At most 64 KB of a text that goes into a record: its beginning and its end."""
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    half = _MOST_CHARACTERS // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"the step called sys.exit({error.code!r})"
+        return cut(f"the step called sys.exit({error.code!r})")
     if isinstance(error, PipekitError):
         return str(error)
-    text = str(error)
+    text = text_of(error)
     name = type(error).__name__
     if name == "BdbQuit":
         return (
@@ -220,7 +257,8 @@ def _class_name(cls: type) -> str:
 
 def _pickled(error: BaseException) -> bytes:
     try:
-        return pickle.dumps(error, 5)
+        data = pickle.dumps(error, 5)
+        return data if len(data) <= _MOST_PICKLED_BYTES else b""
     except Exception:  # noqa: BLE001 - user code: a class of theirs; its text travels anyway
         return b""
 
@@ -237,7 +275,10 @@ def user_traceback(error: BaseException) -> str:
         trace = trace.tb_next
     if trace is None:
         return ""
-    return "".join(traceback.format_exception(type(error), error, trace))
+    try:
+        return cut("".join(traceback.format_exception(type(error), error, trace)))
+    except Exception:  # noqa: BLE001 - user code: an exception's own `__str__`
+        return cut("".join(traceback.format_tb(trace)))
 
 
 def _is_plumbing(file: str) -> bool:
