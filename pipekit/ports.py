@@ -213,6 +213,8 @@ class Outcome:
     log_path: str = ""
     log_start: int = 0
     log_end: int | None = None
+    interrupted: bool = False
+    """Ctrl-C ended it, in a pipeline that was called in a pipeline."""
 
 
 class Executor(Protocol):

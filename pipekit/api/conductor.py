@@ -14,7 +14,7 @@ from pipekit.control.run import Run
 from pipekit.control.session import session_for
 from pipekit.control.thread_context import carry_runs
 from pipekit.control.use import Use
-from pipekit.errors import PipekitError, StepError, Stopped, short
+from pipekit.errors import PipekitError, StepError, Stopped, StoreUnavailable, short
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.planner import PipelineRaised, PipelineReturned, StopAsked
 from pipekit.model.records import Kind, Task, TaskSpec
@@ -36,13 +36,13 @@ class Conducted:
 
     def __init__(self, run: Run, value: Any, error: BaseException | None) -> None:
         self.run = run
+        self.error = error
         self._value = value
-        self._error = error
 
     def result(self) -> Any:
         """The pipeline function's value; raises what ended the run."""
-        if self._error is not None:
-            raise self._error.with_traceback(_user_frames(self._error.__traceback__))
+        if self.error is not None:
+            raise self.error.with_traceback(_user_frames(self.error.__traceback__))
         return self._value
 
     def task(self) -> Any:
@@ -50,10 +50,10 @@ class Conducted:
         gone."""
         from pipekit.api.task import Task as TaskView
 
-        if self._error is not None and (
-            not isinstance(self._error, Exception | Stopped) or self.run.fatal is not None
+        if self.error is not None and (
+            not isinstance(self.error, Exception | Stopped) or self.run.fatal is not None
         ):
-            raise self._error
+            raise self.error
         return TaskView(self.run.session.archive, self.run.task_id)
 
 
@@ -134,7 +134,8 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         message=failure.message,
         traceback=failure.traceback,
         exception_class=failure.exception,
-        exception=_pickled(conducted._error),
+        exception=_pickled(conducted.error),
+        interrupted=isinstance(conducted.error, KeyboardInterrupt),
     )
 
 
@@ -201,12 +202,13 @@ def _conduct(
         session.scheduler.send(run, PipelineRaised(_failure_of(caught), stop_rest))
     finally:
         current_run.reset(token)
-    try:
-        while not run.over.wait(3600):
-            pass
-    except KeyboardInterrupt as interrupt:
-        error = error or interrupt
-        _see_to_end(run)
+    error = _see_to_end(run, error)
+    if run.fatal is None and run.parent is None:
+        try:
+            session.archive.check()
+        except StoreUnavailable as gone:
+            run.fatal = gone
+            session.closed = True  # the next run opens another
     if run.fatal is not None and not isinstance(error, KeyboardInterrupt):
         error = run.fatal
     elif error is None and run.status is not Status.COMPLETED:
@@ -219,15 +221,19 @@ def _close(run: Run) -> None:
         run.returned = True
 
 
-def _see_to_end(run: Run) -> None:
-    """Ctrl-C while the rest is seen to its end: stop it; once more: kill."""
-    session = run.session
-    session.scheduler.send(run, StopAsked())
-    try:
-        while not run.over.wait(3600):
-            pass
-    except KeyboardInterrupt:
-        session.kill()
+def _see_to_end(run: Run, error: BaseException | None) -> BaseException | None:
+    """Wait until the run is over. Ctrl-C stops it; once more, also where it was Ctrl-C that ended
+    the pipeline function: what still runs is killed."""
+    while not run.over.is_set():
+        try:
+            run.over.wait(3600)
+        except KeyboardInterrupt as interrupt:
+            if isinstance(error, KeyboardInterrupt):
+                run.session.kill()
+            else:
+                error = interrupt
+                run.session.scheduler.send(run, StopAsked())
+    return error
 
 
 def _failure_of(error: BaseException) -> Failure:

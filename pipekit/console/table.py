@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from pipekit.console.terminal import is_terminal, showable
+from pipekit.console.terminal import is_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,8 @@ _STYLES = {
 """First word of a status -> style."""
 _STATUS_COLUMNS = ("status", "exit", "result")
 _CUT = ("parameters", "preview")
-"""Columns that are cut first where the terminal is narrow."""
+_GAP = 3
+"""Characters between two columns."""
 _ON_ONE_LINE = ("id", "started", "duration", "size", *_STATUS_COLUMNS)
 """Columns that a narrow terminal does not break: an id is there to be copied."""
 
@@ -47,7 +48,7 @@ def draw_table(
         _draw_rich(headers, rows, target)
     else:
         for line in _aligned([[header.upper() for header in headers], *rows]):
-            target.write(showable(line, target) + "\n")
+            target.write(line + "\n")
 
 
 def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -> None:
@@ -59,7 +60,7 @@ def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -
         first, *rest = text.split("\n")
         lines = [f"{name:<{width}}  {first}", *(f"{'':<{width}}  {line}" for line in rest)]
         if console is None:
-            target.write("".join(showable(line.rstrip(), target) + "\n" for line in lines))
+            target.write("".join(line.rstrip() + "\n" for line in lines))
         else:
             console.print(_fact(name, "\n".join(lines), text, width), soft_wrap=True)
 
@@ -83,15 +84,11 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: Te
     from rich.table import Table
     from rich.text import Text
 
+    console = _console(stream)
+    headers, rows = _fitted(headers, rows, console.width)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(
-            header,
-            no_wrap=header in _ON_ONE_LINE or header in _CUT,
-            overflow="ellipsis" if header in _CUT else "fold",
-            min_width=None if header in _CUT else min(len(header), 8),
-            ratio=1 if header in _CUT else None,
-        )
+        table.add_column(header, no_wrap=header in _ON_ONE_LINE, overflow="fold")
     for row in rows:
         table.add_row(
             *(
@@ -99,7 +96,30 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: Te
                 for header, text in zip(headers, row, strict=True)
             )
         )
-    _console(stream).print(table)
+    console.print(table)
+
+
+def _fitted(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """The table with the column that tells least cut, or left out, where it would be too wide."""
+    widest = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    over = sum(widest) + _GAP * (len(headers) - 1) - width
+    cut = next((index for index, header in enumerate(headers) if header in _CUT), None)
+    if over <= 0 or cut is None:
+        return headers, rows
+    room = widest[cut] - over
+    if room < len(headers[cut]):
+        kept = [index for index in range(len(headers)) if index != cut]
+        return [headers[i] for i in kept], [[row[i] for i in kept] for row in rows]
+    short = [
+        [
+            text if index != cut or len(text) <= room else f"{text[: room - 1]}…"
+            for index, text in enumerate(row)
+        ]
+        for row in rows
+    ]
+    return headers, short
 
 
 def _fact(name: str, text: str, value: str, width: int) -> Text:

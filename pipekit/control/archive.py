@@ -45,6 +45,9 @@ class Archive:
             copies=settings.home / "copies",
         )
         self._key: bytes | None = None
+        _, is_file, path = settings.store_url.partition("sqlite:///")
+        self._store_file = Path(path) if is_file else None
+        self._store_identity = _identity(self._store_file) if self._store_file else None
 
     def key(self) -> bytes:
         """The key that pickles are signed with; made at first use."""
@@ -100,8 +103,29 @@ class Archive:
         near = _nearest_ids(prefix, [task.id for task in newest])
         raise TaskNotFound(wanted=prefix, near=[short(found) for found in near])
 
+    def check(self) -> None:
+        """Whether what was recorded is still where others will look for it.
+
+        Raises:
+            StoreUnavailable: the store was deleted or replaced meanwhile.
+        """
+        if self._store_file is not None and _identity(self._store_file) != self._store_identity:
+            raise StoreUnavailable(
+                f"The store {self._store_file} was deleted or replaced while it was in use; what "
+                "was recorded since it was opened is lost.",
+                hint="run the pipeline again.",
+            )
+
     def close(self) -> None:
         self.store.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_size else None
 
 
 def _nearest_ids(prefix: str, ids: list[str]) -> list[str]:

@@ -53,3 +53,5 @@ class ChildExecutor:
         outcome: Outcome = assignment.function(assignment)
         outcome.duration_seconds = perf_counter() - began
         self._loop.post(lambda: assignment.report(outcome))
+        if assignment.mailbox is not None and outcome.interrupted:
+            raise KeyboardInterrupt  # it was pressed in this thread, and means the parent too

@@ -27,6 +27,7 @@ class ExecutorSet:
         self._fingerprinter = fingerprinter
         self._made: dict[str, Executor] = {}
         self._kept: dict[str, Executor] = {}
+        self._known = self._surroundings()
 
     def add(self, mode: str, executor: Executor) -> None:
         """Have an executor that others made under the name `mode`."""
@@ -38,6 +39,16 @@ class ExecutorSet:
         if found is None:
             found = self._made[mode] = self._make(mode)
         return found
+
+    def refresh(self) -> None:
+        """Between runs: workers that were started in other surroundings than now are ended."""
+        now = self._surroundings()
+        if now != self._known:
+            self._known = now
+            self.stop()
+
+    def _surroundings(self) -> tuple[dict[str, str], list[str]]:
+        return dict(os.environ), list(sys.path)
 
     def stop(self) -> None:
         """End every attempt at once; the next `get` starts anew."""

@@ -90,6 +90,8 @@ class RunHost(Protocol):
 
     def kill(self) -> None: ...
 
+    closed: bool
+
 
 class Run:
     """One run. Steps are added by the threads of its pipeline function, ended by the loop's."""

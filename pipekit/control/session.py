@@ -97,6 +97,7 @@ class Session:
         with self._runs_lock:
             if self._open_runs == 0:
                 self.fingerprinter.thaw()
+                self._loop.post(self.executors.refresh)
             self._open_runs += 1
 
     def leave_run(self) -> None:
