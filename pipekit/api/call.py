@@ -74,6 +74,8 @@ def _add(
         parts.append(argument.name)
         if argument.digest is not None:
             parts.append(argument.digest)
+        elif argument.path is not None:
+            parts.append(str(argument.path))
         elif argument.source >= 0:
             parts.append(_producer_key(sources[argument.source]))
         else:
@@ -142,8 +144,9 @@ class _Capture:
         kind = type(value)
         hasher = self._run.session.archive.hasher
         if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
-            digest = hasher.digest(value) if kind is not PosixPath else self._path_digest(value)
-            return Argument(name, digest, _shown(value, kind))
+            if kind is PosixPath:
+                return Argument(name, None, str(value), path=value)
+            return Argument(name, hasher.digest(value), _shown(value, kind))
         if is_future(value):
             return self._future(name, value)
         if _is_default(self._use, name, value):
@@ -200,13 +203,6 @@ class _Capture:
             raise NotSerializable(
                 where=self._where(name), type_name=type(value).__name__, reason=str(error)
             ) from error
-
-    def _path_digest(self, path: Path) -> Digest:
-        """By what lies there; a path to nothing (where the step is to write) by its text."""
-        try:
-            return self._run.session.archive.hasher.digest(path)
-        except FileNotFoundError:
-            return digest_bytes("nothing at", str(path))
 
     def _stored(self, name: str, value: Any) -> Output:
         stored, content = self._run.session.archive.artifacts.put(value, where=self._where(name))

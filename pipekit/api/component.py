@@ -35,6 +35,7 @@ class Component(Generic[P, R]):
         self._options = options
         self._binder: Binder | None = None
         self._outputs: tuple[str, ...] | None = None
+        self._closure: tuple[Any, ...] = getattr(function, "__closure__", None) or ()
         self.__name__: str = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
@@ -47,7 +48,9 @@ class Component(Generic[P, R]):
         binder = self._binder
         if binder is None:
             binder = self._binder = self._bind()
-        return cast(R, call(run, self._use(run, binder), binder.bind(args, kwargs), args, kwargs))
+        bound = binder.bind(args, kwargs)
+        given, named = binder.without_defaults(args, kwargs)
+        return cast(R, call(run, self._use(run, binder), bound, given, named))
 
     def options(self, **options: Any) -> Component[P, R]:
         """The same component with other options (those of `component`) for the calls made
@@ -90,10 +93,26 @@ class Component(Generic[P, R]):
                 hint=f"wrap it in a function of your own: def {self.__name__}(…): ….",
             ) from error
 
+    def _held(self, run: Run) -> str:
+        """The digest of what the function's closure holds now."""
+        try:
+            held = tuple(cell.cell_contents for cell in self._closure)
+            return run.session.archive.hasher.digest(held)
+        except (TypeError, ValueError):
+            return ""  # an empty cell, or nothing that can be hashed: the fingerprint names it
+
     def _use(self, run: Run, binder: Binder) -> Any:
-        use = run.uses.get(self)
+        key: Any = self
+        if self._closure:
+            # What a closure holds may change between two calls: then it is other code.
+            key = (self, self._held(run))
+        use = run.uses.get(key)
         if use is None:
             from pipekit.control.use import Use
+
+            fingerprinter = run.session.fingerprinter
+            if key is not self and any(type(k) is tuple and k[0] is self for k in run.uses):
+                fingerprinter = fingerprinter.fresh()
 
             if self._outputs is None:
                 self._outputs = self._options.outputs or outputs_from_annotation(self.function)
@@ -102,10 +121,10 @@ class Component(Generic[P, R]):
                 self._options,
                 outputs=self._outputs,
                 defaults=binder.defaults,
-                fingerprinter=run.session.fingerprinter,
+                fingerprinter=fingerprinter,
                 executor=run.executor,
             )
-            run.uses[self] = use
+            run.uses[key] = use
             if self._options.cache is not False:
                 run.session.warn_of_blind_spots(run, use)
         return use

@@ -8,13 +8,15 @@ from typing import Any
 
 from pipekit.errors import nearest
 
+_VALUES = frozenset({int, float, str, bool, type(None), bytes, tuple, list, dict, set})
+"""Types of defaults that code compares by value."""
 _PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Binder:
     """Binds calls of one function."""
 
-    __slots__ = ("_keyword_only", "_name", "_names", "_signature", "defaults")
+    __slots__ = ("_keyword_only", "_name", "_names", "_sentinels", "_signature", "defaults")
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         """
@@ -28,11 +30,14 @@ class Binder:
         if all(parameter.kind in _PLAIN for parameter in parameters):
             self._names = tuple(parameter.name for parameter in parameters)
         self._keyword_only = sum(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters)
-        self.defaults = {
+        self.defaults: dict[str, Any] = {
             parameter.name: parameter.default
             for parameter in parameters
             if parameter.default is not inspect.Parameter.empty
         }
+        self._sentinels = frozenset(
+            name for name, value in self.defaults.items() if type(value) not in _VALUES
+        )
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Parameter name -> value, defaults filled in, in the order of the signature.
@@ -58,6 +63,21 @@ class Binder:
                 ):
                     return bound
         return self._bind_slowly(args, kwargs)
+
+    def without_defaults(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments without those that are the very default: a sentinel that code compares by
+        `is` would not be itself after its travel."""
+        if not self._sentinels:
+            return args, kwargs
+        names = self._names
+        while names is not None and args and self._is_sentinel(names[len(args) - 1], args[-1]):
+            args = args[:-1]
+        return args, {k: v for k, v in kwargs.items() if not self._is_sentinel(k, v)}
+
+    def _is_sentinel(self, name: str, value: Any) -> bool:
+        return name in self._sentinels and self.defaults[name] is value
 
     def _bind_slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         parameters = self._signature.parameters

@@ -43,6 +43,17 @@ class FileDigests:
         self._cache: Any = None
         self._cache_failed = cache_folder is None
 
+    def digest_located(self, path: Path, root: Path) -> Digest:
+        """The digest of what lies at a path, and of where that is: its text, relative to `root`
+        where it lies there. Code may look at a file's folder as well as into the file.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+        """
+        absolute = os.path.abspath(path)
+        where = os.path.relpath(absolute, root) if absolute.startswith(f"{root}/") else absolute
+        return digest_bytes("at", where, self.digest(path))
+
     def digest(self, path: Path) -> Digest:
         """The digest of what lies at `path` now.
 

@@ -76,7 +76,8 @@ class PandasSerializer:
         if pandas is None or type(value) is not getattr(pandas, "DataFrame", None):
             return False
         # Without rows no dictionary is written, and with it go the categories.
-        return _has_arrow() and not value.attrs and len(value) > 0 and _fits(value)
+        plain = not value.attrs and value.flags.allows_duplicate_labels
+        return plain and _has_arrow() and len(value) > 0 and _fits(value)
 
     def dump(self, value: Any, sink: Sink) -> None:
         import pyarrow as arrow

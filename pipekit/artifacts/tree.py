@@ -192,6 +192,11 @@ def _is_plain_dataclass(cls: type) -> bool:
     """Whether the fields are all there is to an instance."""
     if not _keeps(cls, "__new__", "__reduce__", "__reduce_ex__"):
         return False
+    fields = set(cls.__dataclass_fields__)  # type: ignore[attr-defined]
+    for base in cls.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        if not fields.issuperset((slots,) if isinstance(slots, str) else slots):
+            return False  # a base has room for more than the fields
     # A frozen dataclass with slots has the two below from `dataclasses`.
     get, set_ = cls.__getstate__, getattr(cls, "__setstate__", None)
     makers = {getattr(each, "__module__", "") for each in (get, set_) if each is not None}

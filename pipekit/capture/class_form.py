@@ -83,7 +83,7 @@ def _describe_fields(to: Description, cls: type, name: str) -> bool:
         to.say("dataclass", repr(space.get("__dataclass_params__")))
         for field in space["__dataclass_fields__"].values():
             _describe_dataclass_field(to, field, name)
-    elif "__pydantic_fields__" in space or "model_fields" in space:
+    elif "__pydantic_fields__" in space:
         _describe_pydantic(to, cls, name)
     elif "__attrs_attrs__" in space:
         to.say("attrs")
@@ -121,7 +121,7 @@ def _describe_dataclass_field(to: Description, field: Any, name: str) -> None:
 
 def _describe_pydantic(to: Description, cls: type, name: str) -> None:
     to.say("pydantic")
-    fields: dict[str, Any] = vars(cls).get("__pydantic_fields__") or vars(cls)["model_fields"]
+    fields: dict[str, Any] = vars(cls)["__pydantic_fields__"]
     for key, field in fields.items():
         to.say("field", key)
         to.annotation(field.annotation)
@@ -165,7 +165,11 @@ def _is_made(member: object) -> bool:
     file = function.__code__.co_filename
     if file == _NAMED_TUPLE_FILE:
         return True
-    return file.startswith("<") and not file.startswith(("<stdin", "<ipython"))
+    # `dataclasses` makes methods by `exec` inside a function that it calls `__create_fn__`; attrs
+    # names its file. Other code without a file is the user's: `python -c`, a prompt, a notebook.
+    return file.startswith("<attrs generated") or (
+        file == "<string>" and "__create_fn__" in function.__code__.co_qualname
+    )
 
 
 _NAMED_TUPLE_FILE = collections.namedtuple.__code__.co_filename

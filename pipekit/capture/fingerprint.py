@@ -60,7 +60,7 @@ class Fingerprinter:
             self._reach = Reach(self._root)
             self._modules: set[int] = set()
             self._roots: list[Node] = []
-            self._fingerprints: dict[Any, Fingerprint] = {}
+            self._fingerprints: dict[Any, tuple[Fingerprint, object, tuple[object, ...]]] = {}
             self._codes: WeakKeyDictionary[Any, Digest] = WeakKeyDictionary()
 
     def fingerprint(
@@ -80,19 +80,19 @@ class Fingerprinter:
         Raises:
             UsageError: something in `depends_on` does not exist, or is nothing of the kind.
         """
-        key: Any = function
-        if depends_on or ignore:
-            key = (function, tuple(map(id, depends_on)), frozenset(ignore))
-        try:
-            found = self._fingerprints.get(key)
-        except TypeError:  # a callable that cannot be hashed
-            key, found = (id(function), key[1:] if key is not function else ()), None
-            found = self._fingerprints.get(key)
-        if found is None:
+        # By identity: callable instances that compare equal may hold different things.
+        key = (id(function), tuple(map(id, depends_on)), frozenset(ignore))
+        known = self._fingerprints.get(key)
+        if known is None:
             with self._lock:
-                found = self._make(function, depends_on, ignore)
-                self._fingerprints[key] = found
-        return found
+                made = self._make(function, depends_on, ignore)
+                # The objects are kept, so that no other takes their place in memory.
+                known = self._fingerprints[key] = (made, function, tuple(depends_on))
+        return known[0]
+
+    def fresh(self) -> Fingerprinter:
+        """Another one that has seen nothing yet."""
+        return Fingerprinter(root=Path(self._root))
 
     def code_of(self, obj: object) -> Digest:
         """The digest of all the code that a class or function reaches."""

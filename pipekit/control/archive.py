@@ -36,7 +36,10 @@ class Archive:
         self.store: Store = open_store(settings.store_url, durability=settings.durability)
         self.files = FileDigests(settings.home / "cache")
         self.blobs = LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full")
-        self.hasher = Hasher(code_of=code_of, digest_path=self.files.digest)
+        self.hasher = Hasher(
+            code_of=code_of,
+            digest_path=lambda path: self.files.digest_located(path, settings.project_root),
+        )
         self.artifacts = ArtifactStore(
             self.blobs,
             hasher=self.hasher,

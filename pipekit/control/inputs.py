@@ -49,16 +49,31 @@ def memo_key(step: Step, hasher: Hasher) -> Digest:
     Raises:
         Exception: what hashing a value of the user's raises.
     """
-    parts = [step.use.key_prefix]
+    parts = [step.use.key_prefix, *path_digests(step, hasher)]
     for argument in step.arguments:
         parts.append(argument.name)
         if argument.digest is not None:
             parts.append(argument.digest)
+        elif argument.path is not None:
+            parts.append("path")
         elif argument.source >= 0:
             parts.append(_source_digest(step, argument.source))
         else:
             parts.append(_digest_nested(step, argument, hasher))
     return digest_bytes(*parts)
+
+
+def path_digests(step: Step, hasher: Hasher) -> tuple[Digest, ...]:
+    """What lies now at each path among the arguments; of a path to nothing (where the step is to
+    write, say) its text."""
+    digests = []
+    for argument in step.arguments:
+        if argument.path is not None:
+            try:
+                digests.append(hasher.digest(argument.path))
+            except FileNotFoundError:
+                digests.append(digest_bytes("nothing at", str(argument.path)))
+    return tuple(digests)
 
 
 def _source_digest(step: Step, index: int) -> Digest:

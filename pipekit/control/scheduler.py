@@ -18,7 +18,7 @@ from typing import Any
 from pipekit.capture.fingerprint import Fingerprint, differences
 from pipekit.control.archive import Archive
 from pipekit.control.executor_set import ExecutorSet
-from pipekit.control.inputs import memo_key, read_inputs
+from pipekit.control.inputs import memo_key, path_digests, read_inputs
 from pipekit.control.output import Output
 from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import end_of, end_of_run
@@ -173,6 +173,7 @@ class Scheduler:
         for step in steps:
             try:
                 step.memo_key = memo_key(step, self._archive.hasher)
+                step.path_digests = path_digests(step, self._archive.hasher)
             except Exception as error:  # noqa: BLE001 - user code: what hashing a value calls
                 failure = Failure(FailureKind.INPUTS, f"its key cannot be made: {error}")
                 self._handle(step.run, plan.StepRefused(step.number, failure))
@@ -297,7 +298,7 @@ class Scheduler:
         outcome = self._outcomes[step]
         at = self._now()
         memo = None
-        if step.memo_key and (not outcome.none or step.use.options.cache is True):
+        if self._is_worth_keeping(step, outcome):
             memo = Memo(
                 key=step.memo_key,
                 task_id=step.task_id,
@@ -307,6 +308,15 @@ class Scheduler:
                 outputs=tuple((name, output.value) for name, output in step.outputs.items()),
             )
         self._end(step, Status.COMPLETED, at, outcome, memo)
+
+    def _is_worth_keeping(self, step: Step, outcome: Outcome) -> bool:
+        """Whether the outcome may be remembered: it has a value, and what the step was given by
+        path is still what its key says."""
+        if not step.memo_key or (outcome.none and step.use.options.cache is not True):
+            return False
+        if not step.path_digests:
+            return True
+        return path_digests(step, self._archive.hasher) == step.path_digests
 
     def _reuse(self, run: Run, command: plan.Reuse) -> None:
         self._end(run.steps[command.step], Status.COMPLETED, self._now(), None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pipekit.control.output import Output
@@ -25,8 +26,8 @@ class Argument(NamedTuple):
     """One argument of a step, as far as its key needs it.
 
     Exactly one of these holds: the digest is known at the call; or the argument is what `source`
-    gives; or it is a structure with sources in it, captured in `nested` (a pickle with them as
-    persistent ids).
+    gives; or it is a `path`; or it is a structure with sources in it, captured in `nested` (a
+    pickle with them as persistent ids).
     """
 
     name: str
@@ -35,6 +36,8 @@ class Argument(NamedTuple):
     """For the record: plain JSON, or a text."""
     source: int = -1
     nested: bytes = b""
+    path: Path | None = None
+    """A path, whose content counts as it is when the key is made."""
 
 
 class Stored(NamedTuple):
@@ -78,8 +81,8 @@ class Step:
     __slots__ = (
         "arguments", "assignment", "attempt", "call", "called_at", "child", "ended", "ended_at",
         "exception", "failure", "key", "mailbox", "memo_key", "name", "number", "outputs",
-        "recorded", "reused_from", "reused_run", "root", "run", "running_recorded", "sources",
-        "started_at", "status", "task_id", "use", "values", "waiters",
+        "path_digests", "recorded", "reused_from", "reused_run", "root", "run", "running_recorded",
+        "sources", "started_at", "status", "task_id", "use", "values", "waiters",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +117,8 @@ class Step:
         self.reused_from: str | None = None
         self.reused_run = ""
         self.memo_key: Digest = ""
+        self.path_digests: tuple[Digest, ...] = ()
+        """What lay at its paths when its key was made."""
         self.started_at: float | None = None
         self.ended_at: float | None = None
         self.assignment: Assignment | None = None

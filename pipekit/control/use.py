@@ -58,7 +58,7 @@ class Use:
             pickled=b"" if origin else _by_value(function, self.name),
             outputs=self.outputs,
             whole=len(outputs) < 2,
-            code=self.code if origin else "",
+            code=self.code,
         )
         self.key_prefix = digest_bytes(
             _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version

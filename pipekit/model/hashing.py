@@ -206,7 +206,10 @@ class Walk:
         parts: list[bytes] = []
         for name in sorted(state):
             if not _is_cached_property(cls, name):
-                parts += (self.node(name), self.node(state[name]))
+                value = state[name]
+                if name == "__module__" and type(value) is str:
+                    value = stable_name(value)  # what `functools.update_wrapper` leaves
+                parts += (self.node(name), self.node(value))
         return combine(b"attributes", *parts)
 
 

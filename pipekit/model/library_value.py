@@ -168,6 +168,15 @@ def _series(walk: Walk, value: Any) -> bytes:
 
 
 def _pandas_owner(walk: Walk, value: Any) -> bytes:
+    about = _pandas_class(walk, value)
+    attributes = getattr(value, "attrs", None)
+    flags = getattr(value, "flags", None)
+    if attributes or (flags is not None and not flags.allows_duplicate_labels):
+        about = combine(b"attrs", about, walk.node(attributes), walk.node(repr(flags)))
+    return about
+
+
+def _pandas_class(walk: Walk, value: Any) -> bytes:
     cls = type(value)
     if str(cls.__module__).partition(".")[0] == "pandas":
         return walk.node(cls.__name__)

@@ -66,6 +66,8 @@ class ComponentOptions:
                     f"{what} has no option {name!r}. It has: {', '.join(known)}.",
                     hint=nearest(name, known),
                 )
+        if "version" in given:
+            given["version"] = str(given["version"])
         if "outputs" in given:
             given["outputs"] = _as_tuple(given["outputs"], str)
         if "retry_on" in given:

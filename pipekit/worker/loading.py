@@ -25,15 +25,20 @@ importing = False
 `ImportEnded`, whichever of the imported modules makes them."""
 
 
-def load_function(spec: ComponentSpec, main_module: str) -> Callable[..., Any]:
-    """The plain function of a component.
+def load_function(spec: ComponentSpec, main: Origin | None) -> Callable[..., Any]:
+    """The plain function of a component. `main` is the way to the controller's script, if it is
+    one.
 
     Raises:
         Exception: whatever importing the user's module raises.
     """
     if spec.origin is None:
+        if main is not None:
+            import_module(main, is_main=True)  # what it refers to there is found by name
         return pickle.loads(spec.pickled)  # type: ignore[no-any-return]
-    module = import_module(spec.origin, is_main=spec.origin.module == main_module)
+    module = import_module(
+        spec.origin, is_main=main is not None and spec.origin.module == main.module
+    )
     found = walk(module, spec.origin.qualname)
     function: Callable[..., Any] | None = _plain(found)
     if function is None:

@@ -15,12 +15,14 @@ import threading
 from collections import deque
 from pathlib import Path
 from time import monotonic
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.model.hashing import Hasher
+from pipekit.origin import MAIN, Origin
 from pipekit.worker.board import Board
 from pipekit.worker.console import Console
 from pipekit.worker.message import Broke, Call, Introduce, Ready, Report, Setup, Unpacker, pack
@@ -114,6 +116,7 @@ def _go_to(folder: str) -> None:
 def _set_up(setup: Setup) -> Runner:
     sys.path[:] = setup.sys_path
     sys.argv[:] = setup.argv
+    sys.modules[MAIN] = ModuleType(MAIN)  # this program's own is nobody's script
     if setup.python_path is None:
         os.environ.pop("PYTHONPATH", None)
     else:
@@ -121,7 +124,11 @@ def _set_up(setup: Setup) -> Runner:
     fingerprinter = _Fingerprinters(Path(setup.project_root))
     home = Path(setup.home)
     files = FileDigests(home / "cache")
-    hasher = Hasher(code_of=lambda obj: fingerprinter.get().code_of(obj), digest_path=files.digest)
+    root = Path(setup.project_root)
+    hasher = Hasher(
+        code_of=lambda obj: fingerprinter.get().code_of(obj),
+        digest_path=lambda path: files.digest_located(path, root),
+    )
     artifacts = ArtifactStore(
         LocalBlobStore(Path(setup.blob_folder), fsync=setup.fsync),
         hasher=hasher,
@@ -132,7 +139,7 @@ def _set_up(setup: Setup) -> Runner:
     return Runner(
         artifacts,
         lambda function: fingerprinter.get().fingerprint(function),
-        main_module=setup.main_module,
+        main=Origin(setup.main_module, "", setup.main_path) if setup.main_module else None,
     )
 
 

@@ -18,6 +18,7 @@ from pipekit.artifacts.store import ArtifactStore
 from pipekit.errors import ArtifactError, OutputMismatch, PipekitError
 from pipekit.model.failure import FailureKind
 from pipekit.model.value import StoredValue
+from pipekit.origin import Origin
 from pipekit.worker.context import inside_step
 from pipekit.worker.loading import load_function
 from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Output, Report
@@ -38,11 +39,11 @@ class Runner:
         artifacts: ArtifactStore,
         fingerprint: Callable[[Function], Fingerprint],
         *,
-        main_module: str = "",
+        main: Origin | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._fingerprint = fingerprint
-        self._main_module = main_module
+        self._main = main
         self._specs: dict[int, ComponentSpec] = {}
         self._functions: dict[int, Function] = {}
         self._pid = os.getpid()
@@ -95,7 +96,7 @@ class Runner:
         return Done(call.token, perf_counter() - started, 0, 0, outputs, value is None)
 
     def _load(self, number: int, spec: ComponentSpec) -> Function:
-        function = load_function(spec, self._main_module)
+        function = load_function(spec, self._main)
         if spec.code:
             mine = self._fingerprint(function)
             if mine.digest != spec.code:

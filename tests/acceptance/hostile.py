@@ -1,0 +1,241 @@
+"""Steps that misbehave, and pipelines that change things under way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipekit import component, get, pipeline
+
+
+@component
+def ok(x: int) -> int:
+    return x
+
+
+@component
+def forks() -> str:
+    pid = os.fork()
+    if pid == 0:
+        return "child"
+    os.waitpid(pid, 0)
+    return "parent"
+
+
+@component
+def forks_and_exits() -> int:
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(5)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@component
+def closes_streams() -> int:
+    os.close(1)
+    sys.stderr.close()
+    return 1
+
+
+@component
+def loses_stdout() -> int:
+    sys.stdout = None
+    return 1
+
+
+@component
+def says(text: str) -> str:
+    print(text)
+    return text
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@component
+def raises_mute() -> None:
+    raise Mute
+
+
+@component
+def raises_huge() -> None:
+    raise ValueError("x" * 1_000_000)
+
+
+@component
+def goes_elsewhere() -> str:
+    os.chdir("/")
+    return os.getcwd()
+
+
+@component(cache=False)
+def where(x: int) -> str:
+    return os.getcwd()
+
+
+@component
+def interrupts_itself() -> None:
+    raise KeyboardInterrupt
+
+
+@component
+def leaves_a_thread() -> int:
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return 1
+
+
+@component(timeout=0.5)
+def daemon_holds_on() -> None:
+    subprocess.Popen(["sleep", "20"], start_new_session=True, close_fds=False)
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        time.sleep(20)
+        os._exit(0)
+    time.sleep(60)
+
+
+@component
+def naps(i: int) -> int:
+    time.sleep(30)
+    return i
+
+
+@component(timeout=0.5)
+def naps_within(i: int) -> int:
+    time.sleep(30)
+    return i
+
+
+@component
+def reads(path: Path) -> str:
+    return path.read_text()
+
+
+@component
+def folder_of(path: Path) -> str:
+    return path.parent.name
+
+
+@component
+def calls(function: Any, x: int) -> Any:
+    return function(x)
+
+
+@dataclass(frozen=True)
+class Scale:
+    name: str
+    factor: int = field(compare=False)
+
+    def __call__(self, x: int) -> int:
+        return x * self.factor
+
+
+UNSET = object()
+
+
+@component
+def is_given(x: int, option: object = UNSET) -> bool:
+    return option is not UNSET
+
+
+@pipeline
+def one(name: str) -> Any:
+    return get(globals()[name]())
+
+
+@pipeline
+def then_says(name: str, text: str) -> Any:
+    first = get(globals()[name]())
+    return get([first, says(text)])
+
+
+@pipeline
+def untouched(name: str) -> int:
+    globals()[name]()
+    return 1
+
+
+@pipeline
+def stays_put() -> list[str]:
+    first = get(goes_elsewhere())
+    return [first, get(where(1))]
+
+
+@pipeline
+def interrupted(i: int) -> int:
+    naps(i)
+    raise RuntimeError("stop the rest")
+
+
+@pipeline
+def timed(i: int) -> int:
+    return get(naps_within(i))
+
+
+@pipeline
+def reads_after_a_change(path: Path) -> str:
+    text = reads(path)
+    path.write_text("new")
+    return get(text)
+
+
+@pipeline
+def folders(paths: list[Path]) -> list[str]:
+    return get([folder_of(path) for path in paths])
+
+
+@pipeline
+def changing_closure() -> list[int]:
+    n = 1
+
+    @component
+    def scaled(x: int) -> int:
+        return x * n
+
+    first = get(scaled(10))
+    n = 2
+    return [first, get(scaled(10))]
+
+
+@pipeline
+def equal_callables() -> list[int]:
+    return get([component(Scale("a", 2), name="a")(3), component(Scale("a", 5), name="b")(3)])
+
+
+@pipeline
+def sentinels() -> list[bool]:
+    return get([is_given(1), is_given(2, UNSET), is_given(3, option=UNSET), is_given(4, None)])
+
+
+@pipeline
+def many_components(count: int, salt: int) -> list[int]:
+    def made(number: int) -> Any:
+        return component(lambda x: x * 1000 + number)
+
+    return get([made(number)(salt) for number in range(count)])
+
+
+@pipeline
+def breaks_off(count: int) -> None:
+    for number in range(count):
+        component(lambda x, n=number: (x, n), name=f"unused-{number}")(number)
+    raise RuntimeError("before they begin")
+
+
+@component(cache=False)
+def reads_here() -> str:
+    return Path("file").read_text()
+
+
+@pipeline
+def one_read(path: Path) -> str:
+    return get(reads(path))

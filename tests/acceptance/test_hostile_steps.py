@@ -1,0 +1,134 @@
+"""What steps do to their worker harms neither the answer nor the steps after them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hostile
+import pytest
+
+from pipekit import StepFailed
+
+pytestmark = pytest.mark.usefixtures("home")
+
+EXECUTORS = ["inline", "process:1"]
+
+
+@pytest.fixture(params=EXECUTORS)
+def executor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# --- processes and streams --------------------------------------------------------------------
+
+
+def test_a_forked_child_does_not_answer_for_its_parent(executor: str) -> None:
+    assert hostile.one.options(executor=executor)("forks") == "parent"
+
+
+def test_the_exit_of_a_forked_child_is_the_childs() -> None:
+    assert hostile.one.options(executor="process:1")("forks_and_exits") == 5
+
+
+@pytest.mark.parametrize("step", ["closes_streams", "loses_stdout", "leaves_a_thread"])
+def test_the_next_step_has_its_console(step: str) -> None:
+    task = hostile.then_says.options(executor="process:1").run(step, "still here")
+    assert task.value == [1, "still here"]
+    assert task["says"].log == "still here\n"
+
+
+def test_a_step_that_changes_the_folder_leaves_the_next_where_the_run_is() -> None:
+    assert hostile.stays_put.options(executor="process:1")() == ["/", os.getcwd()]
+
+
+def test_workers_see_the_folder_that_a_later_run_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = hostile.folders.options(executor="process:1")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    texts = []
+    for name in ("a", "b"):
+        monkeypatch.chdir(tmp_path / name)
+        texts.append(hostile.one.options(executor="process:1")("reads_here"))
+    assert texts == ["a", "b"]
+    assert pipeline([tmp_path / "a" / "file"]) == ["a"]
+
+
+def test_a_death_is_seen_although_a_child_holds_the_socket() -> None:
+    with pytest.raises(StepFailed, match=r"timeout of 0\.5 s"):
+        hostile.one.options(executor="process:1")("daemon_holds_on")
+
+
+# --- exceptions -------------------------------------------------------------------------------
+
+
+def test_an_exception_without_a_text_is_still_a_failure(executor: str) -> None:
+    with pytest.raises(StepFailed, match="Mute: <its text cannot be had: RuntimeError>"):
+        hostile.one.options(executor=executor)("raises_mute")
+
+
+def test_a_huge_message_is_cut(executor: str) -> None:
+    task = hostile.one.options(executor=executor).run("raises_huge")
+    assert task.status == "failed"
+    assert len(str(task.error)) < 100_000
+    assert "characters left out" in str(task.error)
+
+
+def test_a_steps_own_interrupt_fails_the_run() -> None:
+    task = hostile.untouched.options(executor="process:1").run("interrupts_itself")
+    assert task.status == "failed"
+
+
+def test_a_worker_can_be_stopped_again_and_again() -> None:
+    pipeline = hostile.interrupted.options(executor="process:1")
+    for number in range(3):
+        task = pipeline.run(number)
+        assert (task.status, task["naps"].status) == ("failed", "stopped")
+    with pytest.raises(StepFailed, match="timeout"):
+        hostile.timed.options(executor="process:1")(1)
+
+
+# --- whose answer it is -----------------------------------------------------------------------
+
+
+def test_a_component_is_never_taken_for_one_that_is_gone() -> None:
+    for salt in range(5):
+        assert hostile.breaks_off.options(executor="process:2").run(20).status == "failed"
+        found = hostile.many_components.options(executor="process:2")(20, salt)
+        assert found == [salt * 1000 + number for number in range(20)]
+
+
+def test_a_path_counts_as_it_is_when_the_step_runs(executor: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    pipeline = hostile.reads_after_a_change.options(executor=executor)
+    path.write_text("old")
+    first = pipeline(path)
+    assert first in ("old", "new")  # whichever it read, it is not remembered as the other
+    path.write_text("old")
+    again = hostile.one_read.options(executor=executor)(path)
+    assert again == "old"
+
+
+def test_equal_files_in_different_folders_are_different_inputs(
+    executor: str, tmp_path: Path
+) -> None:
+    paths = [tmp_path / name / "1.txt" for name in ("cat", "dog")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("same")
+    assert hostile.folders.options(executor=executor)(paths) == ["cat", "dog"]
+
+
+def test_a_closure_that_changes_is_other_code(executor: str) -> None:
+    assert hostile.changing_closure.options(executor=executor)() == [10, 20]
+
+
+def test_callables_that_compare_equal_are_told_apart(executor: str) -> None:
+    assert hostile.equal_callables.options(executor=executor)() == [6, 15]
+
+
+def test_a_default_that_is_passed_stays_itself(executor: str) -> None:
+    assert hostile.sentinels.options(executor=executor)() == [False, False, False, True]
