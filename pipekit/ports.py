@@ -96,8 +96,8 @@ class BlobStore(Protocol):
         where it was not adopted. Raises `StoreUnavailable` where nothing can be written."""
 
     def adopt(self, staged: IO[bytes], digest: Digest) -> None:
-        """Make the staged bytes the blob `digest` (the caller computed it). Atomic; idempotent:
-        where the blob exists already, the staged file is dropped."""
+        """Make the staged bytes the blob `digest` (the caller computed it). Atomic; one that exists
+        already is replaced, for its bytes may have been damaged; who reads it is not disturbed."""
 
     def adopt_folder(self, folder: Path, digest: Digest) -> None:
         """The same for a folder, which becomes one blob."""

@@ -69,9 +69,7 @@ class LocalBlobStore:
         try:
             staged.flush()
             os.fchmod(staged.fileno(), 0o400)  # a blob is never written again
-            if os.path.exists(target):
-                os.utime(target)  # in use again: whoever evicts by age is to see it
-                return
+            # One that is there is replaced: what lies under a name may have been damaged since.
             if self._fsync:
                 os.fsync(staged.fileno())
             _in_folder(os.path.dirname(target), lambda: os.rename(staged.name, target))

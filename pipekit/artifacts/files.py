@@ -34,10 +34,19 @@ class FileDigests:
     Args:
         cache_folder: Where digests of large files outlive the process; None keeps none.
         clock: Tells whether a file was changed just now.
+        leave_out: A folder that is no part of the folders that it lies in: pipekit's own home
+            changes with every step.
     """
 
-    def __init__(self, cache_folder: Path | None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        cache_folder: Path | None,
+        *,
+        clock: Clock | None = None,
+        leave_out: Path | None = None,
+    ) -> None:
         self._folder = cache_folder
+        self._leave_out = None if leave_out is None else os.path.realpath(leave_out)
         self._clock = clock or SystemClock()
         self._memory: dict[_Identity, Digest] = {}
         self._cache: Any = None
@@ -78,6 +87,8 @@ class FileDigests:
                 found = os.stat(path)
             except FileNotFoundError:
                 parts += (raw, "dangling", os.fsencode(os.readlink(path)))
+                continue
+            if self._leave_out is not None and os.path.realpath(path) == self._leave_out:
                 continue
             if not stat.S_ISDIR(found.st_mode):
                 parts += (raw, "file", self._digest_file(path, found))

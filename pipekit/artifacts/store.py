@@ -216,6 +216,14 @@ class ArtifactStore:
             _digest_file(path, stored, what, tail=0)
         return path
 
+    def is_there(self, stored: StoredValue) -> bool:
+        """Whether the bytes of a value that is not inline lie where they should, all of them."""
+        try:
+            self._sized_path(stored, "")
+        except ArtifactError:
+            return False
+        return True
+
     def _sized_path(self, stored: StoredValue, what: str) -> Path:
         path = self._blobs.find(stored.blob)
         if path is None:

@@ -34,7 +34,7 @@ class Archive:
         self.settings = settings
         make_home(settings.home)
         self.store: Store = open_store(settings.store_url, durability=settings.durability)
-        self.files = FileDigests(settings.home / "cache")
+        self.files = FileDigests(settings.home / "cache", leave_out=settings.home)
         self.blobs = LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full")
         self.hasher = Hasher(
             code_of=code_of,
@@ -60,9 +60,7 @@ class Archive:
 
     def has_blobs(self, memo: Memo) -> bool:
         """Whether the bytes of a remembered outcome are still there: a missing one is a miss."""
-        return all(
-            value.inline or self.blobs.find(value.blob) is not None for _, value in memo.outputs
-        )
+        return all(value.inline or self.artifacts.is_there(value) for _, value in memo.outputs)
 
     def content(self, output: Output) -> bytes | None:
         """The bytes of an inline value; None for one that is a file.

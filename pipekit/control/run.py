@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipekit.control.archive import Archive
 from pipekit.control.output import Output
 from pipekit.control.step import Step
+from pipekit.errors import BlobCorrupt, BlobMissing
 from pipekit.model.failure import Failure
 from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
@@ -163,9 +164,18 @@ class Run:
 
     def load(self, step: Step, output: str) -> Any:
         """A fresh value of an output of an ended step."""
-        found = self.fetched(step, output)
         what = f"output {output!r} of {step.label}"
-        return self.session.archive.load(found.value, what=what, content=found.content)
+        try:
+            found = self.fetched(step, output)
+            return self.session.archive.load(found.value, what=what, content=found.content)
+        except (BlobMissing, BlobCorrupt):
+            self.forget(step)
+            raise
+
+    def forget(self, step: Step) -> None:
+        """The bytes of the step's outcome are no good: the next run is not to reuse it."""
+        if step.memo_key:
+            self.session.archive.store.remove_memo(step.memo_key)
 
     def fetched(self, step: Step, output: str) -> Output:
         """The output with its bytes, where they are inline.

@@ -23,7 +23,7 @@ from pipekit.control.output import Output
 from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import end_of, end_of_run
 from pipekit.control.run import KEPT_BYTES, Run
-from pipekit.control.step import Step
+from pipekit.control.step import Produced, Step
 from pipekit.errors import CodeChanged, PipekitError, short
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
@@ -279,6 +279,10 @@ class Scheduler:
 
     def _failure(self, step: Step, outcome: Outcome) -> Failure:
         message = outcome.message
+        if outcome.failure_kind is FailureKind.INPUTS:
+            for source in step.sources:
+                if isinstance(source, Produced):
+                    source.step.run.forget(source.step)
         if outcome.failure_kind is FailureKind.CODE_CHANGED:
             theirs: Fingerprint = pickle.loads(outcome.exception)
             outcome.exception = b""

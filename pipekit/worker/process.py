@@ -123,7 +123,7 @@ def _set_up(setup: Setup) -> Runner:
         os.environ["PYTHONPATH"] = setup.python_path
     fingerprinter = _Fingerprinters(Path(setup.project_root))
     home = Path(setup.home)
-    files = FileDigests(home / "cache")
+    files = FileDigests(home / "cache", leave_out=home)
     root = Path(setup.project_root)
     hasher = Hasher(
         code_of=lambda obj: fingerprinter.get().code_of(obj),

@@ -239,3 +239,28 @@ def reads_here() -> str:
 @pipeline
 def one_read(path: Path) -> str:
     return get(reads(path))
+
+
+@component
+def letters(count: int) -> str:
+    return "x" * count
+
+
+@component
+def length(text: str) -> int:
+    return len(text)
+
+
+@pipeline
+def measures(count: int) -> int:
+    return get(length.options(cache=False)(letters(count)))
+
+
+@component
+def lists(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+@pipeline
+def listing(folder: Path) -> list[str]:
+    return get(lists(folder))

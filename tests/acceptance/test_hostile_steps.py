@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import hostile
 import pytest
 
 from pipekit import StepFailed
+from pipekit.control.session import close_sessions
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -132,3 +135,48 @@ def test_callables_that_compare_equal_are_told_apart(executor: str) -> None:
 
 def test_a_default_that_is_passed_stays_itself(executor: str) -> None:
     assert hostile.sentinels.options(executor=executor)() == [False, False, False, True]
+
+
+# --- bytes that are gone ----------------------------------------------------------------------
+
+
+def ruin_inline(home: Path) -> None:
+    connection = sqlite3.connect(home / "pipekit.db")
+    connection.execute("DELETE FROM contents")
+    connection.commit()
+    connection.close()
+
+
+def ruin_blobs(home: Path) -> None:
+    for blob in home.glob("blobs/??/*"):
+        blob.chmod(0o600)
+        blob.write_bytes(blob.read_bytes()[:-1] + b"y")
+
+
+def truncate_blobs(home: Path) -> None:
+    for blob in home.glob("blobs/??/*"):
+        blob.chmod(0o600)
+        blob.write_bytes(blob.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("count", "ruin"), [(10, ruin_inline), (100_000, ruin_blobs), (100_000, truncate_blobs)]
+)
+def test_what_is_lost_is_said_once_and_computed_anew(
+    executor: str, home: Path, count: int, ruin: Callable[[Path], None]
+) -> None:
+    pipeline = hostile.measures.options(executor=executor)
+    assert pipeline(count) == count
+    close_sessions()
+    ruin(home)
+    said = pipeline.run(count)
+    if said.status != "completed":  # a truncated blob is a miss already
+        assert "run the pipeline again" in str(said.error)
+    assert pipeline(count) == count
+
+
+def test_the_home_is_no_part_of_a_folder_that_it_lies_in(executor: str, tmp_path: Path) -> None:
+    pipeline = hostile.listing.options(executor=executor)
+    first, second = pipeline.run(tmp_path), pipeline.run(tmp_path)
+    assert first.value == second.value
+    assert second["lists"].reused

@@ -80,14 +80,23 @@ def test_staging_that_ends_in_an_exception_leaves_nothing(blobs: BlobStore) -> N
     assert list(blobs.list_digests()) == []
 
 
-def test_adopting_a_known_blob_again_changes_nothing(blobs: BlobStore) -> None:
+def test_adopting_a_known_blob_again_mends_it(blobs: BlobStore) -> None:
     digest = add(blobs, b"content")
     path = blobs.find(digest)
     assert path is not None
-    inode = path.stat().st_ino
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
     assert add(blobs, b"content") == digest
-    assert path.stat().st_ino == inode
+    assert path.read_bytes() == b"content"
     assert list(blobs.list_digests()) == [digest]
+
+
+def test_who_reads_a_blob_is_not_disturbed_when_it_is_adopted_again(blobs: BlobStore) -> None:
+    path = blobs.find(add(blobs, b"content"))
+    assert path is not None
+    with path.open("rb") as reader:
+        add(blobs, b"content")
+        assert reader.read() == b"content"
 
 
 def test_a_blob_is_seen_by_a_store_that_is_opened_later(
