@@ -59,7 +59,7 @@ class PolarsSerializer:
         import polars
 
         # The lazy reader maps files in every version; `read_ipc` has changed its mind about it.
-        return polars.scan_ipc(BytesIO(source) if isinstance(source, bytes) else source).collect()
+        return polars.scan_ipc(source).collect()
 
     def preview(self, value: Any) -> str:
         return describe_frame(value)
