@@ -64,18 +64,18 @@ class PickleSerializer:
 def write_pickle(value: object, sink: Sink, position: int, paths: PathSerializer) -> None:
     """Write a value behind the `position` bytes that the sink has already."""
     buffers: list[memoryview] = []
-    with _pickle(value, buffers, paths) as stream:
-        places = []
-        for buffer in buffers:
-            padding = -position % _ALIGNMENT
-            if padding:
-                sink.write(bytes(padding))
-            places.append(_PLACE.pack(position + padding, buffer.nbytes))
-            position += padding + buffer.nbytes
-            sink.write(buffer)
-        trailer = _TRAILER.pack(position, len(stream), len(places), _MAGIC)
-        sink.write(stream)
-        sink.write(b"".join((*places, trailer)))
+    stream = _pickle(value, buffers, paths)
+    places = []
+    for buffer in buffers:
+        padding = -position % _ALIGNMENT
+        if padding:
+            sink.write(bytes(padding))
+        places.append(_PLACE.pack(position + padding, buffer.nbytes))
+        position += padding + buffer.nbytes
+        sink.write(buffer)
+    trailer = _TRAILER.pack(position, len(stream), len(places), _MAGIC)
+    sink.write(stream)
+    sink.write(b"".join((*places, trailer)))
 
 
 def read_pickle(source: bytes | Path, paths: PathSerializer) -> object:
@@ -93,7 +93,7 @@ def read_pickle(source: bytes | Path, paths: PathSerializer) -> object:
 # --- writing ----------------------------------------------------------------------------------
 
 
-def _pickle(value: object, buffers: list[memoryview], paths: PathSerializer) -> Any:
+def _pickle(value: object, buffers: list[memoryview], paths: PathSerializer) -> bytes:
     def keep_apart(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
         if raw.nbytes < _APART_BYTES:
@@ -111,7 +111,7 @@ def _pickle(value: object, buffers: list[memoryview], paths: PathSerializer) -> 
         buffers.clear()
         out = io.BytesIO()
         _by_value_pickler(out, keep_apart, _Reduction(paths)).dump(value)
-    return out.getbuffer()
+    return out.getvalue()  # shares the buffer, and leaves no view of it behind an error
 
 
 class _Reduction:
