@@ -166,7 +166,7 @@ class NotSerializable(ArtifactError):
         elif type_name.endswith("Path"):
             hint = "what a returned path names must exist when the step ends; str(path) is a name."
         else:
-            hint = "return a path or plain data, or register a serializer for the type."
+            hint = "return a path, plain data, or an object that can be pickled."
         super().__init__(
             f"{where} is a {type_name}, which no serializer accepts{because}.", hint=hint
         )

@@ -1,7 +1,7 @@
 """The few interfaces between the floors, each with its contract in words.
 
-An implementation that passes the suite of `tests/contracts` for its port may stand in for any
-other.
+An implementation that keeps its port's contract may stand in for any other; `tests/contracts` has
+the suites of `Store` and `BlobStore`.
 """
 
 from __future__ import annotations
@@ -194,6 +194,8 @@ class Assignment:
     log_path: str = ""
     """Relative to the home; where its console goes while it runs, from `log_start` on."""
     log_start: int = 0
+    asked_afresh: bool = False
+    """A second worker was asked, after one whose code was older."""
 
 
 @dataclass(slots=True, eq=False)

@@ -6,6 +6,7 @@ by the step. Nothing waits.
 
 from __future__ import annotations
 
+import os
 import pickle
 from io import BytesIO
 from pathlib import Path, PosixPath
@@ -145,7 +146,9 @@ class _Capture:
         hasher = self._run.session.archive.hasher
         if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
             if kind is PosixPath:
-                return Argument(name, None, str(value), path=value)
+                # Where it lies now, wherever the pipeline function or the step goes later.
+                self._encoded[id(value)] = located = self._located(value)
+                return Argument(name, None, str(value), path=located)
             return Argument(name, hasher.digest(value), _shown(value, kind))
         if is_future(value):
             return self._future(name, value)
@@ -196,6 +199,12 @@ class _Capture:
         self._encoded[id(value)] = replaced
         return Argument(name, None, _shorten(repr(value)), -1, nested)
 
+    def _located(self, path: PosixPath) -> PosixPath:
+        """The path as the step is to see it: as it is, unless the working folder is another now."""
+        if path.is_absolute() or os.getcwd() == self._run.folder:
+            return path
+        return path.absolute()
+
     def _digest(self, name: str, value: Any) -> Digest:
         try:
             return self._run.session.archive.hasher.digest(value)
@@ -217,9 +226,9 @@ class _Capture:
 
     def sent(self, value: Any) -> Any:
         """What stands for a captured value in what is sent."""
-        if type(value) in _PLAIN:
-            return value
         encoded = self._encoded.get(id(value))
+        if encoded is None and type(value) in _PLAIN:
+            return self._located(value) if type(value) is PosixPath else value
         if encoded is not None:
             return encoded
         # One of several under a star: its parameter was captured as a whole.

@@ -13,6 +13,7 @@ from pipekit.model.options import ComponentOptions
 
 if TYPE_CHECKING:
     from pipekit.control.run import Run
+    from pipekit.control.use import Use
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -82,7 +83,7 @@ class Component(Generic[P, R]):
         origin = origin_of(self.function)
         if origin is None:
             return (Component, (self.function, self._options))
-        return (_find, (origin.module, origin.qualname, self.function, self._options))
+        return (_find, (origin.module, origin.qualname, self._options))
 
     def _bind(self) -> Binder:
         try:
@@ -97,42 +98,53 @@ class Component(Generic[P, R]):
         """The digest of what the function's closure holds now."""
         try:
             held = tuple(cell.cell_contents for cell in self._closure)
+            if any(callable(one) for one in held):
+                # What that holds in turn may have changed as well.
+                return run.session.fingerprinter.fresh().fingerprint(self.function).digest
             return run.session.archive.hasher.digest(held)
         except (TypeError, ValueError):
             return ""  # an empty cell, or nothing that can be hashed: the fingerprint names it
 
-    def _use(self, run: Run, binder: Binder) -> Any:
-        key: Any = self
-        if self._closure:
-            # What a closure holds may change between two calls: then it is other code.
-            key = (self, self._held(run))
-        use = run.uses.get(key)
+    def _use(self, run: Run, binder: Binder) -> Use:
+        # What a closure holds may change between two calls: then it is other code.
+        held = self._held(run) if self._closure else ""
+        use = run.uses.get((self, held))
         if use is None:
-            from pipekit.control.use import Use
+            with run.lock:
+                use = run.uses.get((self, held))
+                if use is None:
+                    use = run.uses[(self, held)] = self._make_use(run, binder)
+        return use
 
-            fingerprinter = run.session.fingerprinter
-            if key is not self and any(type(k) is tuple and k[0] is self for k in run.uses):
-                fingerprinter = fingerprinter.fresh()
+    def _make_use(self, run: Run, binder: Binder) -> Use:
+        from pipekit.control.use import Use
 
-            if self._outputs is None:
-                self._outputs = self._options.outputs or outputs_from_annotation(self.function)
-            use = Use(
-                self.function,
-                self._options,
-                outputs=self._outputs,
-                defaults=binder.defaults,
-                fingerprinter=fingerprinter,
-                executor=run.executor,
-            )
-            run.uses[key] = use
-            if self._options.cache is not False:
-                run.session.warn_of_blind_spots(run, use)
+        fingerprinter = run.session.fingerprinter
+        if self._closure:
+            fingerprinter = fingerprinter.fresh()  # what it holds may differ from run to run
+        if self._outputs is None:
+            self._outputs = self._options.outputs or outputs_from_annotation(self.function)
+        use = Use(
+            self.function,
+            self._options,
+            outputs=self._outputs,
+            defaults=binder.defaults,
+            fingerprinter=fingerprinter,
+            executor=run.executor,
+        )
+        if self._options.cache is not False:
+            run.session.warn_of_blind_spots(run, use)
         return use
 
 
-def _find(
-    module: str, qualname: str, function: Callable[..., Any], options: ComponentOptions
-) -> Component[..., Any]:
+def _find(module: str, qualname: str, options: ComponentOptions) -> Component[..., Any]:
+    """The component of a name, in whatever process."""
+    from importlib import import_module
+
+    from pipekit.origin import walk
+
+    found = walk(import_module(module), qualname)
+    function = found.function if isinstance(found, Component) else found
     return Component(function, options)
 
 
@@ -186,7 +198,8 @@ def component(function: Any = None, /, **options: Any) -> Any:
         version: Counts into the cache key; change it to make remembered outcomes stale.
         retries: Further attempts after a failed one.
         retry_delay: Seconds before the first retry; doubles with each.
-        retry_on: Exception types that are retried; default: all.
+        retry_on: Exception types that are retried; default: all. A worker's death and a timeout
+            are retried in any case.
         timeout: Seconds after which an attempt is ended.
         executor: Where its steps run, if not where the pipeline's do.
 

@@ -91,15 +91,16 @@ def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -
     from pipekit.api.call import call
 
     bound = pipeline.bind(args, kwargs)
-    use = run.uses.get(pipeline)
-    if use is None:
-        use = run.uses[pipeline] = Use.of_pipeline(
-            lambda assignment: _conduct_child(pipeline, assignment),
-            name=pipeline.name,
-            entry=pipeline.entry,
-            defaults=pipeline.defaults,
-            executor=pipeline.executor or run.executor,
-        )
+    with run.lock:
+        use = run.uses.get((pipeline, ""))
+        if use is None:
+            use = run.uses[(pipeline, "")] = Use.of_pipeline(
+                lambda assignment: _conduct_child(pipeline, assignment),
+                name=pipeline.name,
+                entry=pipeline.entry,
+                defaults=pipeline.defaults,
+                executor=pipeline.executor or run.executor,
+            )
     return call(run, use, bound, args, kwargs)
 
 
@@ -208,7 +209,7 @@ def _conduct(
             session.archive.check()
         except StoreUnavailable as gone:
             run.fatal = gone
-            session.closed = True  # the next run opens another
+            session.retired = True
     if run.fatal is not None and not isinstance(error, KeyboardInterrupt):
         error = run.fatal
     elif error is None and run.status is not Status.COMPLETED:

@@ -10,13 +10,14 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from pipekit.api.signature import Binder
 from pipekit.control.current import current_run
-from pipekit.errors import UsageError
+from pipekit.errors import UsageError, nearest
 from pipekit.origin import origin_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 OnFailure = Literal["fail", "continue"]
+_OPTIONS = ("name", "project", "version", "on_failure", "executor")
 
 
 class Pipeline(Generic[P, R]):
@@ -142,6 +143,13 @@ def pipeline(
 ) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...  # fmt: skip
 
 
+@overload
+def pipeline(
+    function: Callable[P, R], /, *, name: str = ..., project: str = ..., version: str = ...,
+    on_failure: OnFailure = ..., executor: str = ...,
+) -> Pipeline[P, R]: ...  # fmt: skip
+
+
 def pipeline(function: Any = None, /, **options: Any) -> Any:
     """Turn a function into a pipeline: `@pipeline` or `@pipeline(…)`.
 
@@ -157,6 +165,14 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
     Raises:
         UsageError: an option is unknown, or its value cannot be right.
     """
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            raise UsageError(
+                f"pipeline has no option {name!r}. It has: {', '.join(_OPTIONS)}.",
+                hint=nearest(name, _OPTIONS),
+            )
+        if not isinstance(value, str):
+            raise UsageError(f"{name}={value!r} is to be text.")
     if function is None:
         return lambda decorated: Pipeline(decorated, **options)
     return Pipeline(function, **options)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
-from pipekit.api.future import find_futures, source_of
+from pipekit.api.future import find_futures, is_future, source_of
 from pipekit.api.task import Task
 from pipekit.control.step import Step
 from pipekit.errors import UsageError
@@ -26,8 +27,11 @@ def wait(*futures: Any, timeout: float | None = None) -> bool:
     by_run: dict[Any, list[Step]] = {}
     for step in steps.values():
         by_run.setdefault(step.run, []).append(step)
-    done = [run.wait_for(group, timeout) for run, group in by_run.items()]
-    return all(done)
+    end = None if timeout is None else monotonic() + timeout
+    return all(
+        run.wait_for(group, None if end is None else max(0.0, end - monotonic()))
+        for run, group in by_run.items()
+    )
 
 
 def task_of(future: Any) -> Task:
@@ -36,14 +40,12 @@ def task_of(future: Any) -> Task:
     Raises:
         UsageError: the argument is no future.
     """
-    found = find_futures(future)
-    if not found:
+    if not is_future(future):
         raise UsageError(
             f"task_of takes a future, not a {type(future).__qualname__}.",
             hint="pass what a component call gave, before it is used as a value.",
         )
-    step = _step(found[0])
-    return Task.of_step(step)
+    return Task.of_step(_step(future))
 
 
 def _step(future: Any) -> Step:

@@ -13,6 +13,7 @@ from time import perf_counter, time
 
 from pipekit.control.run import Run
 from pipekit.liveness import host_name, started_at
+from pipekit.model.failure import FailureKind
 from pipekit.model.planner import Event, StopAsked
 from pipekit.ports import Assignment, Loop, Outcome
 
@@ -50,7 +51,10 @@ class ChildExecutor:
         assignment.host, assignment.pid = host_name(), os.getpid()
         assignment.pid_started_at = started_at(assignment.pid) or 0.0
         self._loop.post(assignment.began)
-        outcome: Outcome = assignment.function(assignment)
+        try:
+            outcome: Outcome = assignment.function(assignment)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of an end
+            outcome = Outcome(0.0, FailureKind.ERROR, message=f"{type(error).__name__}: {error}")
         outcome.duration_seconds = perf_counter() - began
         self._loop.post(lambda: assignment.report(outcome))
         if assignment.mailbox is not None and outcome.interrupted:

@@ -37,6 +37,8 @@ class ExecutorSet:
         """The executor of a mode that `parse_executor` takes."""
         found = self._made.get(mode) or self._kept.get(mode)
         if found is None:
+            if not self._made:
+                self._known = self._surroundings()
             found = self._made[mode] = self._make(mode)
         return found
 

@@ -71,7 +71,7 @@ def path_digests(step: Step, hasher: Hasher) -> tuple[Digest, ...]:
         if argument.path is not None:
             try:
                 digests.append(hasher.digest(argument.path))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 digests.append(digest_bytes("nothing at", str(argument.path)))
     return tuple(digests)
 

@@ -12,7 +12,7 @@ from typing import Any
 from pipekit.control.inputs import stored_of
 from pipekit.control.output import Output
 from pipekit.control.step import Step, attempt_of
-from pipekit.errors import StoreUnavailable
+from pipekit.errors import StoreUnavailable, short
 from pipekit.model.failure import Failure
 from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.records import (
@@ -27,13 +27,13 @@ from pipekit.model.records import (
     Task,
     TaskSpec,
 )
-from pipekit.model.status import Status, Transition
+from pipekit.model.status import Status, Transition, sources_of
 from pipekit.model.value import Digest
 from pipekit.ports import Outcome, Store
 
 _MOST_CHANGES = 512
 _SHOWN_CHARACTERS = 80
-_BEFORE_END = frozenset({Status.PENDING, Status.RUNNING, Status.QUEUED})
+_SOURCES = {transition: sources_of(transition) for transition in Transition}
 _TRANSITION_TO = {
     Status.COMPLETED: Transition.COMPLETED,
     Status.FAILED: Transition.FAILED,
@@ -74,7 +74,7 @@ class Recorder:
                 raise StoreUnavailable(
                     f"Task {refused.task_id} was changed by another process while it ran here; "
                     "its record was left as that process made it.",
-                    hint=f"see 'pipekit show {refused.task_id[:13]}'.",
+                    hint=f"see 'pipekit show {short(refused.task_id)}'.",
                 )
 
     # a run
@@ -102,7 +102,7 @@ class Recorder:
             Change(
                 task_id,
                 close=Closing(1, at, failure.kind.value if failure else status.value, failure),
-                move=Move(frozenset({Status.RUNNING}), status, at, failure),
+                move=Move(_SOURCES[_TRANSITION_TO[status]], status, at, failure),
                 artifacts=artifacts,
                 contents=contents,
                 events=(Event(task_id, at, _TRANSITION_TO[status], 1),),
@@ -118,7 +118,7 @@ class Recorder:
         )
         started = Event(step.task_id, at, Transition.STARTED, step.attempt)
         if step.recorded:
-            move = Move(frozenset({Status.PENDING}), Status.RUNNING, at)
+            move = Move(_SOURCES[Transition.STARTED], Status.RUNNING, at)
             self.stage(Change(step.task_id, open=attempt, move=move, events=(started,)))
         else:
             create = task_record(step, Status.RUNNING, started_at=at)
@@ -152,8 +152,8 @@ class Recorder:
         if step.recorded:
             create = None
             move = Move(
-                _BEFORE_END, step.status, at, step.failure, step.reused_from, step.started_at,
-                _inputs(step),
+                _SOURCES[transition], step.status, at, step.failure, step.reused_from,
+                step.started_at, _inputs(step),
             )  # fmt: skip
         else:
             create = task_record(step, step.status, started_at=step.started_at, ended_at=at)
@@ -173,7 +173,7 @@ class Recorder:
         if step.recorded:
             move = None
             if step.running_recorded:
-                move = Move(frozenset({Status.RUNNING}), Status.PENDING, at)
+                move = Move(_SOURCES[Transition.RETRIED], Status.PENDING, at)
             self.stage(
                 Change(
                     step.task_id, open=opened, close=closing, move=move, events=(*started, event)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipekit.control.archive import Archive
 from pipekit.control.output import Output
 from pipekit.control.step import Step
-from pipekit.errors import BlobCorrupt, BlobMissing
+from pipekit.errors import BlobCorrupt, BlobMissing, UsageError
 from pipekit.model.failure import Failure
 from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
@@ -91,7 +91,16 @@ class RunHost(Protocol):
 
     def kill(self) -> None: ...
 
-    closed: bool
+    retired: bool
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "The working folder is gone.", hint="go to one that exists before you start a run."
+        ) from None
 
 
 class Run:
@@ -108,12 +117,13 @@ class Run:
         self.executor = executor
         self.parent = parent
         """The run whose step this one is; that run then records its beginning and its end."""
-        self.folder = os.getcwd()
+        self.folder: str = parent.folder if parent is not None else _working_folder()
         """The working folder at its beginning: what its steps see."""
         self.planner = Planner()
         self.facts = RunFacts(task_id, name, project, executor, parent.name if parent else "")
         self.steps: list[Step] = []
-        self.uses: dict[Any, Use] = {}
+        self.uses: dict[tuple[Any, str], Use] = {}
+        """By component and what its closure holds; guarded by `lock`."""
         self.lock = threading.Lock()
         self.ordinals: dict[str, int] = {}
         self.occurrences: dict[Digest, int] = {}

@@ -320,7 +320,10 @@ class Scheduler:
             return False
         if not step.path_digests:
             return True
-        return path_digests(step, self._archive.hasher) == step.path_digests
+        try:
+            return path_digests(step, self._archive.hasher) == step.path_digests
+        except Exception:  # noqa: BLE001 - whatever lies there now: it is not what it was
+            return False
 
     def _reuse(self, run: Run, command: plan.Reuse) -> None:
         self._end(run.steps[command.step], Status.COMPLETED, self._now(), None)

@@ -37,7 +37,7 @@ def session_for(settings: Settings) -> Session:
     """The session of a home in this process, opened where there is none yet."""
     with _sessions_lock:
         session = _sessions.get(settings.home)
-        if session is None or session.closed or session.pid != os.getpid():
+        if session is None or session.retired or session.pid != os.getpid():
             session = _sessions[settings.home] = Session(settings)
         return session
 
@@ -63,12 +63,12 @@ class Session:
     def __init__(self, settings: Settings, *, reporter: Reporter | None = None) -> None:
         self.settings = settings
         self.pid = os.getpid()
-        self.closed = False
+        self.retired = False
+        """No further run is to use it: its loop or its store is gone. Its last run closes it."""
+        self._is_closed = False
         self.fingerprinter = Fingerprinter(root=settings.project_root)
         self._open_runs = 0
         self.archive = Archive(settings, code_of=self._code_of)
-        self.artifacts = self.archive.artifacts
-        self.hasher = self.archive.hasher
         self.reporter: Reporter = reporter or _reporter_for(settings)
         self.now = time
         self.new_id = IdMaker(SystemClock())
@@ -104,6 +104,9 @@ class Session:
         """A run has ended."""
         with self._runs_lock:
             self._open_runs -= 1
+            is_last = self._open_runs == 0
+        if is_last and self.retired:
+            self.close()
 
     def _code_of(self, obj: object) -> Digest:
         return self.fingerprinter.code_of(obj)
@@ -134,15 +137,15 @@ class Session:
         self.scheduler.turn_ended()
 
     def _loop_failed(self, error: BaseException) -> None:
-        self.closed = True  # the next run opens another session
+        self.retired = True
         self.executors.stop()
         self.scheduler.fail(error)
 
     def close(self) -> None:
         """End the workers, close the store. Idempotent."""
-        if self.closed:
+        if self._is_closed:
             return
-        self.closed = True
+        self._is_closed = self.retired = True
         self._loop.post(self.executors.stop)
         self._loop.close()
         self.archive.close()

@@ -207,7 +207,12 @@ class Step:
                 return None
             cause = RemoteError(failure.message)
         if failure.traceback:
-            cause.add_note(f"\nIn step {self.label}:\n{failure.traceback.rstrip()}")
+            note = f"\nIn step {self.label}:\n{failure.traceback.rstrip()}"
+            try:
+                cause.add_note(note)
+            except Exception:  # noqa: BLE001 - user code: an exception that refuses it
+                cause = RemoteError(failure.message)
+                cause.add_note(note)
         return cause
 
 

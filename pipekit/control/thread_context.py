@@ -34,6 +34,8 @@ def _carry_into_threads() -> None:
 
     @wraps(start)
     def start_in_run(self: threading.Thread) -> None:
+        if _is_pool_thread(self):
+            carry_runs()  # the pools may have been imported since
         if current_run.get() is not None and not _is_pool_thread(self):
             self.run = partial(copy_context().run, self.run)  # type: ignore[method-assign]
         start(self)
@@ -56,4 +58,4 @@ def _carry_into_pools(pools: Any) -> None:
 def _is_pool_thread(thread: threading.Thread) -> bool:
     """A pool's thread outlives the run; what is submitted to it carries its own context."""
     target = getattr(thread, "_target", None)
-    return "pool" in _carrying and getattr(target, "__module__", "") == "concurrent.futures.thread"
+    return getattr(target, "__module__", "") == "concurrent.futures.thread"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
+from pipekit.control.executor_set import parse_executor
 from pipekit.errors import UsageError
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.options import DEFAULT_OUTPUT, ComponentOptions
@@ -44,6 +45,8 @@ class Use:
         self.defaults = defaults
         self.name = options.name or getattr(function, "__name__", type(function).__name__)
         self.outputs = outputs or (DEFAULT_OUTPUT,)
+        if options.executor:
+            parse_executor(options.executor)
         self.executor = options.executor or executor
         self.is_pipeline = False
         self.fingerprint: Fingerprint = fingerprinter.fingerprint(function)
@@ -58,11 +61,16 @@ class Use:
             pickled=b"" if origin else _by_value(function, self.name),
             outputs=self.outputs,
             whole=len(outputs) < 2,
-            code=self.code,
+            code=self.code if origin or not self._has_local_class() else "",
         )
         self.key_prefix = digest_bytes(
             _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version
         )
+
+    def _has_local_class(self) -> bool:
+        """A class defined in a function travels by value, and arrives under another name."""
+        parts = self.fingerprint.parts
+        return any(part.kind == "class" and "<locals>" in part.name for part in parts)
 
     @classmethod
     def of_pipeline(

@@ -46,9 +46,7 @@ class ProcessExecutor:
         self._workers: list[WorkerProcess] = []
         self._waiting: deque[Assignment] = deque()
         self._expected: dict[int, float] = {}
-        self._retried_fresh: set[Assignment] = set()
         self._failed_starts = 0
-        self._started = 0
         self._watching: float | None = None
         self.workers_started = 0
 
@@ -128,8 +126,7 @@ class ProcessExecutor:
         return least if least.load + expected <= _HORIZON_SECONDS else None
 
     def _start_worker(self) -> WorkerProcess:
-        self._started += 1
-        name = f"logs/{int(time() * 1000):x}-{os.getpid()}-{self._started}.log"
+        name = f"logs/{int(time() * 1000):x}-{os.getpid()}-{self.workers_started + 1}.log"
         worker = WorkerProcess(
             self._setup, log=self._folder / name, log_name=name, folder=self._folder / "tmp"
         )
@@ -168,6 +165,8 @@ class ProcessExecutor:
                 self._failed_starts = 0
         if outdated:
             self._retire(worker)
+            for idle in [other for other in self._workers if not other.in_flight]:
+                self._retire(idle)  # as old as that one
         else:
             self._flush(worker)
         self._fill()
@@ -180,9 +179,9 @@ class ProcessExecutor:
         if worker.ending is not None and worker.ending[0] is assignment:
             worker.ending = None  # it ended by itself, and its worker lives on
         worker.log_at = message.log_end
-        for following in worker.in_flight.values():
+        following = next(iter(worker.in_flight.values()), None)
+        if following is not None:  # the one that it is in now
             following.log_start = worker.log_at
-            break  # the one that it is in now
         expected = self._expected.get(assignment.component.number)
         took = message.duration_seconds
         if expected is None:
@@ -224,9 +223,9 @@ class ProcessExecutor:
         kind = message.kind
         if kind is FailureKind.STOPPED and not was_asked:
             kind = FailureKind.ERROR  # the step's own KeyboardInterrupt is an error like others
-        if message.kind is FailureKind.CODE_CHANGED and assignment not in self._retried_fresh:
+        if message.kind is FailureKind.CODE_CHANGED and not assignment.asked_afresh:
             # A warm worker may have imported the code before it was edited: ask a fresh one.
-            self._retried_fresh.add(assignment)
+            assignment.asked_afresh = True
             self._wait_again([assignment])
             return True
         assignment.report(
@@ -280,7 +279,7 @@ class ProcessExecutor:
         self._wait_again(others)
         if charged is None:
             return
-        took = monotonic() - began
+        took = max(0.0, monotonic() - began)
         charged.started_at = time() - took
         if ending is not None and ending[0] is charged:
             kind, message = ending[1], ending[2]

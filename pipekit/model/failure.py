@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class FailureKind(StrEnum):
-    """Why an attempt did not complete: each has its own budget of retries."""
+    """Why an attempt did not complete: some are retried, some no retry helps."""
 
     ERROR = "error"
     """The user's code raised."""

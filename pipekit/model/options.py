@@ -22,7 +22,8 @@ class ComponentOptions:
         version: Counts into the key: a change makes every remembered outcome stale.
         retries: Further attempts after one that failed by the user's code or its worker's death.
         retry_delay: Seconds before the first retry; doubles with each one, with jitter.
-        retry_on: Exception types (also their subclasses) that are retried; empty: all.
+        retry_on: Exception types (also their subclasses) that are retried; empty: all. The death of
+            a worker and a timeout are no exceptions of the step's: they are retried in any case.
         timeout: Seconds after which an attempt is ended; None: never.
         executor: Where its steps run; empty: where the pipeline's do.
     """
@@ -45,6 +46,15 @@ class ComponentOptions:
                 raise UsageError(f"outputs={list(self.outputs)}: each is to be a name.")
         if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
             raise UsageError(f"retries={self.retries!r} is to be a whole number, 0 or more.")
+        for name in ("name", "version", "executor"):
+            if not isinstance(getattr(self, name), str):
+                raise UsageError(f"{name}={getattr(self, name)!r} is to be text.")
+        if self.cache not in (None, True, False):
+            raise UsageError(f"cache={self.cache!r} is to be True, False or None.")
+        for name in ("timeout", "retry_delay"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int | float):
+                raise UsageError(f"{name}={value!r} is to be a number of seconds.")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout={self.timeout!r} is to be seconds above 0, or None.")
         if not self.retry_delay >= 0:

@@ -46,7 +46,7 @@ class KeyLooked(NamedTuple):
 
 
 class StepRefused(NamedTuple):
-    """The step cannot be started at all: its key cannot be made, its input cannot be read."""
+    """The step cannot be started at all: its key cannot be made."""
 
     step: StepNumber
     failure: Failure
@@ -158,7 +158,7 @@ class Skip(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Record that the step was stopped, and announce it. `number` 0: it was never started."""
+    """Record that the step was stopped, and announce it. `number` 0: no attempt was under way."""
 
     step: StepNumber
     number: int

@@ -2,8 +2,9 @@
 
 Two rules hold for every writer:
 
-1. A task moves only along a row of `TRANSITIONS`: (status it is in, what happened) -> status.
-   A pair that is not in the table does not happen; a store refuses it by compare-and-set.
+1. A task moves only along a row of `TRANSITIONS`: (status it is in, what happened) -> status. Who
+   writes a move takes the statuses that it expects from the table (`sources_of`), and a store
+   makes it only where one of them holds, by compare-and-set.
 2. A terminal status absorbs everything but `resumed` and `reset`. A late heartbeat, a second
    completion or a stop that lost the race changes nothing.
 
@@ -56,6 +57,8 @@ TRANSITIONS: dict[tuple[Status, Transition], Status] = {
     (Status.PENDING, Transition.ENQUEUED): Status.QUEUED,
     (Status.PENDING, Transition.STARTED): Status.RUNNING,
     (Status.PENDING, Transition.REUSED): Status.COMPLETED,
+    # A short step, whose start is recorded together with its end:
+    (Status.PENDING, Transition.COMPLETED): Status.COMPLETED,
     (Status.PENDING, Transition.FAILED): Status.FAILED,
     (Status.PENDING, Transition.STOPPED): Status.STOPPED,
     (Status.PENDING, Transition.SKIPPED): Status.SKIPPED,
@@ -81,6 +84,6 @@ TRANSITIONS: dict[tuple[Status, Transition], Status] = {
 }
 
 
-def next_status(status: Status, transition: Transition) -> Status | None:
-    """The status after `transition`, or None where the table has no such row."""
-    return TRANSITIONS.get((status, transition))
+def sources_of(transition: Transition) -> frozenset[Status]:
+    """The statuses that a task may be in when this happens to it."""
+    return frozenset(status for status, happened in TRANSITIONS if happened is transition)

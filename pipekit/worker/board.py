@@ -47,6 +47,14 @@ class Board:
         finally:
             fcntl.lockf(self.fd, fcntl.LOCK_UN)
 
+    def restart(self, token: int, at: float) -> None:
+        """The time of the call that has begun counts from `at`."""
+        fcntl.lockf(self.fd, fcntl.LOCK_EX)
+        try:
+            _STATE.pack_into(self._map, 0, token, at)
+        finally:
+            fcntl.lockf(self.fd, fcntl.LOCK_UN)
+
     def current(self) -> tuple[int, float]:
         """The call begun last, and when (monotonic seconds); `NO_CALL` before the first."""
         fcntl.lockf(self.fd, fcntl.LOCK_EX)

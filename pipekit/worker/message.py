@@ -15,7 +15,6 @@ from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import Origin
 
 HEADER = struct.Struct("<I")
-MAX_FRAME_BYTES = (1 << 32) - 1
 
 
 class Setup(NamedTuple):

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipekit.artifacts.store import ArtifactStore
-from pipekit.errors import ArtifactError, OutputMismatch, PipekitError
+from pipekit.errors import OutputMismatch, PipekitError
 from pipekit.model.failure import FailureKind
 from pipekit.model.value import StoredValue
 from pipekit.origin import Origin
@@ -54,8 +54,13 @@ class Runner:
         if function is not None:
             self._functions[number] = function
 
-    def run(self, call: Call) -> Report:
-        """Run one attempt. Never raises: whatever user code does comes back as a report."""
+    def has_loaded(self, number: int) -> bool:
+        """Whether the component's function is at hand."""
+        return number in self._functions
+
+    def run(self, call: Call, imported: Callable[[], None] = lambda: None) -> Report:
+        """Run one attempt. Never raises: whatever user code does comes back as a report.
+        `imported` is called when the component's module was imported for the attempt."""
         started = perf_counter()
         spec = self._specs[call.component]
         function = self._functions.get(call.component)
@@ -67,6 +72,7 @@ class Runner:
             except BaseException as error:  # noqa: BLE001 - user code: the module's top level
                 return _broke(call, started, FailureKind.IMPORT, error)
             started = perf_counter()  # the import is the worker's, not the step's
+            imported()
         try:
             args, kwargs = self._arguments(call)
         except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
@@ -89,7 +95,7 @@ class Runner:
         del args, kwargs  # large inputs are let go before outputs are stored
         try:
             outputs = self._store(spec, value)
-        except (ArtifactError, PipekitError) as error:
+        except PipekitError as error:
             return _broke(call, started, FailureKind.OUTPUTS, error)
         except BaseException as error:  # noqa: BLE001 - user code: what pickling calls
             return _broke(call, started, _kind_of(error), error)

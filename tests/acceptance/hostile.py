@@ -264,3 +264,83 @@ def lists(folder: Path) -> list[str]:
 @pipeline
 def listing(folder: Path) -> list[str]:
     return get(lists(folder))
+
+
+@component(timeout=1.0)
+def made_locally() -> Any:
+    @dataclass
+    class Local:
+        x: int
+
+    return Local(3).x
+
+
+@pipeline
+def local_class_in_a_closure() -> int:
+    class Local:
+        factor = 4
+
+    @component
+    def uses(x: int) -> int:
+        return x * Local.factor
+
+    return get(uses(2)) + get(made_locally())
+
+
+@component
+def removes_its_folder(path: Path) -> int:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+    path.parent.write_text("a file now")
+    return 1
+
+
+@pipeline
+def removing(path: Path) -> int:
+    return get(removes_its_folder(path))
+
+
+@pipeline
+def goes_to(folder: Path, name: str) -> list[str]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return get([reads(Path(name)), child_here()])
+    finally:
+        os.chdir(before)
+
+
+@pipeline
+def child_here() -> str:
+    return get(where(7))
+
+
+class Stubborn(Exception):
+    def add_note(self, note: str) -> None:
+        raise RuntimeError("no notes")
+
+
+@component
+def raises_stubborn() -> None:
+    raise Stubborn("as it is")
+
+
+@pipeline
+def deep_closure() -> list[list[int]]:
+    box = [1]
+
+    def helper() -> list[int]:
+        return list(box)
+
+    @component
+    def shown(x: int) -> list[int]:
+        return helper()
+
+    first = get(shown.options(name="shown")(1))
+    box.append(2)
+    return [first, get(shown.options(name="shown")(1)), get(shown(1))]
+
+
+@pipeline
+def one_elsewhere() -> int:
+    return get(ok.options(executor="slurm")(1))

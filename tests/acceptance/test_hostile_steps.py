@@ -12,6 +12,7 @@ import pytest
 
 from pipekit import StepFailed
 from pipekit.control.session import close_sessions
+from pipekit.errors import UnknownExecutor
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -180,3 +181,40 @@ def test_the_home_is_no_part_of_a_folder_that_it_lies_in(executor: str, tmp_path
     first, second = pipeline.run(tmp_path), pipeline.run(tmp_path)
     assert first.value == second.value
     assert second["lists"].reused
+
+
+# --- odd code ---------------------------------------------------------------------------------
+
+
+def test_classes_defined_in_functions_are_no_other_code(executor: str) -> None:
+    assert hostile.local_class_in_a_closure.options(executor=executor)() == 11
+
+
+def test_what_a_step_does_to_its_path_harms_no_one_else(executor: str, tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    path.parent.mkdir()
+    path.write_text("x")
+    assert hostile.removing.options(executor=executor)(path) == 1
+
+
+def test_a_relative_path_is_where_the_pipeline_function_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    here = os.getcwd()
+    found = hostile.goes_to.options(executor="process:1")(tmp_path, "file")
+    assert found == ["here", here]
+
+
+def test_an_exception_that_takes_no_notes_is_a_step_failed(executor: str) -> None:
+    with pytest.raises(StepFailed, match="Stubborn: as it is"):
+        hostile.one.options(executor=executor)("raises_stubborn")
+
+
+def test_a_helper_in_a_closure_is_looked_at_each_time(executor: str) -> None:
+    found = hostile.deep_closure.options(executor=executor)()
+    assert found == [[1], [1, 2], [1, 2]]
+
+
+def test_an_unknown_executor_of_a_component_fails_at_the_call() -> None:
+    with pytest.raises(UnknownExecutor, match="'slurm'"):
+        hostile.one_elsewhere()
+    assert hostile.one("forks") == "parent"
