@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from pipekit.control.executor_set import parse_executor
 from pipekit.errors import UsageError
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.options import DEFAULT_OUTPUT, ComponentOptions
+from pipekit.model.value import Digest
 from pipekit.origin import origin_of
 from pipekit.worker.message import ComponentSpec
 
@@ -19,7 +19,8 @@ _KEY_SCHEME = "memo-1"
 """Changes with anything that a memo key is made of, so that older memos are never found."""
 
 
-_numbers = itertools.count()
+_numbers: dict[Digest, int] = {}
+"""Of specs by what they say: an equal one in a later run is known to the workers already."""
 
 
 class Use:
@@ -54,14 +55,18 @@ class Use:
         self.settings = options.settings()
         origin = origin_of(function)
         self.entry = str(origin) if origin else f"{self.name} (by value)"
+        pickled = b"" if origin else _by_value(function, self.name)
+        code = self.code if origin or not self._has_local_class() else ""
+        whole = len(outputs) < 2
+        identity = digest_bytes(self.name, self.entry, pickled, code, str(whole), *self.outputs)
         self.spec = ComponentSpec(
-            number=next(_numbers),
+            number=_numbers.setdefault(identity, len(_numbers)),
             name=self.name,
             origin=origin,
-            pickled=b"" if origin else _by_value(function, self.name),
+            pickled=pickled,
             outputs=self.outputs,
-            whole=len(outputs) < 2,
-            code=self.code if origin or not self._has_local_class() else "",
+            whole=whole,
+            code=code,
         )
         self.key_prefix = digest_bytes(
             _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version
@@ -90,7 +95,7 @@ class Use:
         use.code = ""
         use.settings = {}
         use.entry = entry
-        use.spec = ComponentSpec(next(_numbers), name, None, b"", use.outputs, True, "")
+        use.spec = ComponentSpec(-1, name, None, b"", use.outputs, True, "")
         use.key_prefix = ""
         return use
 

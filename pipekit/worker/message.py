@@ -38,7 +38,8 @@ class ComponentSpec(NamedTuple):
     """All that a worker needs to know of a component, sent once a worker."""
 
     number: int
-    """Its own in this controller, never given again: an address may be another's tomorrow."""
+    """Its own in this controller, the same for equal specs; never an address, which may be
+    another's tomorrow."""
     name: str
     origin: Origin | None
     pickled: bytes

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
 import flows
 import pytest
 
@@ -43,3 +47,40 @@ def test_what_is_reused_starts_no_worker() -> None:
     flows.arithmetic.options(executor="process:2")(5)
     flows.arithmetic.options(executor="process:1")(5)
     assert pool("process:1").workers_started == 0
+
+
+def test_a_component_is_still_a_function_for_other_pools() -> None:
+    with ProcessPoolExecutor(1) as other:
+        assert list(other.map(flows.increment, [1, 2])) == [2, 3]
+
+
+def test_workers_do_not_collect_the_components_of_each_run() -> None:
+    for start in range(5):
+        flows.arithmetic.options(executor="process:1")(start)
+    (worker,) = pool("process:1")._workers
+    assert len(worker._introduced) == 2
+
+
+def test_pools_that_are_imported_in_a_run_carry_it() -> None:
+    code = """if True:
+        from pipekit import component, pipeline, get
+        pool = None
+
+        @component
+        def increment(x):
+            return x + 1
+
+        @pipeline
+        def first():
+            global pool
+            from concurrent.futures import ThreadPoolExecutor
+            pool = ThreadPoolExecutor(1)
+            return get(list(pool.map(increment, range(3))))
+
+        task = first.run()
+        print(task.value, len(task.steps), pool.submit(increment, 5).result())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "[1, 2, 3] 3 6\n", done.stderr
