@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipekit.artifacts.preview import clip, describe_frame
-from pipekit.artifacts.tree import Unfit
+from pipekit.artifacts.unfit import Unfit
 
 if TYPE_CHECKING:
     from pipekit.ports import Sink

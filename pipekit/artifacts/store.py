@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from pipekit.artifacts.files import FileDigests
-from pipekit.artifacts.plain import encode_json, is_short_int
-from pipekit.artifacts.serializer import SerializerRegistry, default_registry
+from pipekit.artifacts.plain import JsonSerializer, TextSerializer, encode_json, is_short_int
 from pipekit.artifacts.sink import BlobSink
-from pipekit.artifacts.tree import Unfit
+from pipekit.artifacts.unfit import Unfit
 from pipekit.errors import (
     ArtifactError,
     BlobCorrupt,
@@ -26,12 +25,16 @@ from pipekit.model.hashing import Hasher
 from pipekit.model.value import StoredValue
 
 if TYPE_CHECKING:
+    from pipekit.artifacts.serializer import SerializerRegistry
     from pipekit.ports import BlobStore, Serializer
 
 SIGNATURE_BYTES = 32
 _SHORT = 500
 """Texts up to here are their own preview."""
 _PURPOSE = "pipekit 2026 signature of a stored value"
+
+
+_PLAIN_SERIALIZERS: dict[str, Serializer] = {"json": JsonSerializer(), "text": TextSerializer()}
 
 
 class ArtifactStore:
@@ -59,9 +62,9 @@ class ArtifactStore:
         files: FileDigests | None = None,
         copies: Path | None = None,
     ) -> None:
-        self.registry = registry or default_registry(
-            files or FileDigests(None), copies or _passing_folder()
-        )
+        self._registry = registry
+        self._files = files
+        self._copies = copies
         self._blobs = blobs
         self._hasher = hasher
         self._key = key
@@ -69,6 +72,22 @@ class ArtifactStore:
         self._inline_bytes = inline_bytes
 
     # --- in -----------------------------------------------------------------------------------
+
+    @property
+    def registry(self) -> SerializerRegistry:
+        """The serializers, made when a value is met that is more than a scalar or a short text:
+        their modules are a third of what a worker imports."""
+        if self._registry is None:
+            from pipekit.artifacts.serializer import default_registry
+
+            self._registry = default_registry(
+                self._files or FileDigests(None), self._copies or _passing_folder()
+            )
+        return self._registry
+
+    def _serializer(self, name: str) -> Serializer:
+        plain = _PLAIN_SERIALIZERS.get(name) if self._registry is None else None
+        return plain or self.registry.get(name)
 
     def put(self, value: object, *, where: str) -> tuple[StoredValue, bytes | None]:
         """Store a value.
@@ -86,7 +105,7 @@ class ArtifactStore:
             StoreUnavailable: the blob store cannot be written.
         """
         cls = type(value)
-        if cls in _PLAIN and not self.registry.has_own:
+        if cls in _PLAIN and (self._registry is None or not self._registry.has_own):
             plain = self._put_plain(value, cls)
             if plain is not None:
                 return plain
@@ -164,7 +183,7 @@ class ArtifactStore:
             UntrustedPickle: they are not signed with this store's key.
             ArtifactError: they cannot be loaded: a class is gone, a library is not installed.
         """
-        serializer = self.registry.get(stored.serializer)
+        serializer = self._serializer(stored.serializer)
         source: bytes | Path
         if stored.inline:
             source = self._checked_content(stored, content, serializer, what)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pipekit.artifacts.mapped import read
 from pipekit.artifacts.plain import is_short_int
 from pipekit.artifacts.preview import describe
+from pipekit.artifacts.unfit import Unfit
 from pipekit.model.object_value import reduces_plainly
 from pipekit.origin import origin_of
 
@@ -34,10 +35,6 @@ _SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozens
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
 }  # fmt: skip
-
-
-class Unfit(Exception):
-    """This serializer does not take the value after all; the next one may."""
 
 
 class TreeSerializer:
