@@ -27,6 +27,7 @@ from pipekit.worker.runner import load_arguments, text_of, user_traceback
 
 if TYPE_CHECKING:
     from pipekit.api.pipeline import Pipeline
+    from pipekit.api.task import Task as TaskView
 
 _PACKAGE = __file__.rpartition("api")[0]
 
@@ -45,16 +46,16 @@ class Conducted:
             raise self.error.with_traceback(_user_frames(self.error.__traceback__))
         return self._value
 
-    def task(self) -> Any:
+    def task(self) -> TaskView:
         """The run's Task. Raises what is no failure of the run: Ctrl-C, an exit, a store that is
         gone."""
-        from pipekit.api.task import Task as TaskView
-
         if self.error is not None and (
             not isinstance(self.error, Exception | Stopped) or self.run.fatal is not None
         ):
             raise self.error
-        return TaskView(self.run.session.archive, self.run.task_id)
+        from pipekit.api import task
+
+        return task.Task(self.run.session.archive, self.run.task_id)
 
 
 def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:

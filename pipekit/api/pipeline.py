@@ -6,12 +6,15 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from pipekit.api.signature import Binder
 from pipekit.control.current import current_run
 from pipekit.errors import UsageError, nearest
 from pipekit.origin import origin_of
+
+if TYPE_CHECKING:
+    from pipekit.api.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +66,7 @@ class Pipeline(Generic[P, R]):
             return cast(R, conductor.call_child(self, run, args, kwargs))
         return cast(R, conductor.run_now(self, args, kwargs).result())
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Task:
         """Run now, and return the run's `Task`, however it ended: see its `status` and `error`."""
         from pipekit.api import conductor
 
