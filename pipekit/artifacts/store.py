@@ -13,6 +13,7 @@ from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.plain import JsonSerializer, TextSerializer, encode_json, is_short_int
 from pipekit.artifacts.sink import BlobSink
 from pipekit.artifacts.unfit import Unfit
+from pipekit.clock import SystemClock
 from pipekit.errors import (
     ArtifactError,
     BlobCorrupt,
@@ -22,7 +23,7 @@ from pipekit.errors import (
     UntrustedPickle,
 )
 from pipekit.model.hashing import Hasher
-from pipekit.model.value import StoredValue
+from pipekit.model.value import Digest, StoredValue
 
 if TYPE_CHECKING:
     from pipekit.artifacts.serializer import SerializerRegistry
@@ -63,6 +64,9 @@ class ArtifactStore:
         copies: Path | None = None,
     ) -> None:
         self._registry = registry
+        self._began_at = SystemClock.now()
+        self._seen: set[Digest] = set()
+        """Mapped blobs of earlier processes that were read whole in this one."""
         self._files = files
         self._copies = copies
         self._blobs = blobs
@@ -231,9 +235,17 @@ class ArtifactStore:
             # One reading for both: the digest of all, and that of what is signed on the way there.
             body, signature = _digest_file(path, stored, what, tail=SIGNATURE_BYTES)
             self._check_signature(body, signature, what)
-        elif not getattr(serializer, "maps", False):
+        elif not getattr(serializer, "maps", False) or self._is_from_before(path, stored):
             _digest_file(path, stored, what, tail=0)
         return path
+
+    def _is_from_before(self, path: Path, stored: StoredValue) -> bool:
+        """Whether a file that would only be mapped is older than this process, and was not read by
+        it yet: what lay on a disk meanwhile is read whole once."""
+        if stored.blob in self._seen or path.stat().st_mtime >= self._began_at:
+            return False
+        self._seen.add(stored.blob)
+        return True
 
     def is_there(self, stored: StoredValue) -> bool:
         """Whether the bytes of a value that is not inline lie where they should, all of them."""

@@ -344,3 +344,15 @@ def deep_closure() -> list[list[int]]:
 @pipeline
 def one_elsewhere() -> int:
     return get(ok.options(executor="slurm")(1))
+
+
+@component
+def ramp(count: int) -> Any:
+    import numpy as np
+
+    return np.arange(count, dtype=float)
+
+
+@pipeline
+def ramp_sum(count: int) -> float:
+    return float(ramp(count).sum())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,3 +220,31 @@ def test_an_unknown_executor_of_a_component_fails_at_the_call() -> None:
     with pytest.raises(UnknownExecutor, match="'slurm'"):
         hostile.one_elsewhere()
     assert hostile.one("forks") == "parent"
+
+
+def test_an_array_that_was_damaged_between_two_processes_is_not_used(
+    home: Path, tmp_path: Path
+) -> None:
+    code = "import hostile; print(hostile.ramp_sum.run(100_000).error or 'fine')"
+
+    def said() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    assert said() == "fine\n"
+    (blob,) = home.glob("blobs/??/*")
+    times = blob.stat()
+    blob.chmod(0o600)
+    with blob.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"damage")
+    os.utime(blob, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert "are not what was stored" in said()
+    assert said() == "fine\n"  # it was forgotten, and computed anew
