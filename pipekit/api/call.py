@@ -76,7 +76,7 @@ def _add(
         if argument.digest is not None:
             parts.append(argument.digest)
         elif argument.path is not None:
-            parts.append(str(argument.path))
+            parts.append(argument.shown)
         elif argument.source >= 0:
             parts.append(_producer_key(sources[argument.source]))
         else:
@@ -146,9 +146,7 @@ class _Capture:
         hasher = self._run.session.archive.hasher
         if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
             if kind is PosixPath:
-                # Where it lies now, wherever the pipeline function or the step goes later.
-                self._encoded[id(value)] = located = self._located(value)
-                return Argument(name, None, str(value), path=located)
+                return self._path(name, value)
             return Argument(name, hasher.digest(value), _shown(value, kind))
         if is_future(value):
             return self._future(name, value)
@@ -160,6 +158,16 @@ class _Capture:
         index = self._source(Stored(stored))
         self._encoded[id(value)] = _Ref(index)
         return Argument(name, stored.value.digest, _preview(stored), index)
+
+    def _path(self, name: str, path: PosixPath) -> Argument:
+        """A path counts as what lies where it leads at the call, whoever changes the folder later:
+        a default leads from the run's folder, where the step takes it, others from here."""
+        if _is_default(self._use, name, path):
+            lies = Path(self._run.folder, path)
+        else:
+            self._encoded[id(path)] = self._located(path)
+            lies = path.absolute()
+        return Argument(name, None, str(path), path=lies)
 
     def _future(self, name: str, future: Any) -> Argument:
         step, output = source_of(future), output_of(future)

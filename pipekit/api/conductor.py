@@ -118,13 +118,13 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         parent=parent,
     )
     child.started_at = session.now()
-    session.scheduler.adopt(child)
     try:
         args, kwargs = load_arguments(
             assignment.arguments, assignment.inputs(), session.archive.artifacts
         )
     except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
         return Outcome(0.0, FailureKind.INPUTS, message=str(error))
+    session.scheduler.adopt(child)
     conducted = _conduct(child, pipeline, args, kwargs)
     if child.status is Status.COMPLETED and child.value is not None:
         return Outcome(0.0, outputs=(("value", child.value.value, child.value.content),))

@@ -43,13 +43,13 @@ def read_inputs(step: Step, archive: Archive) -> tuple[tuple[StoredValue, bytes 
 
 
 def memo_key(step: Step, hasher: Hasher) -> Digest:
-    """The key of a step whose inputs are known: code, outputs, version, and the value of each
-    argument by name.
+    """The key of a step whose inputs are known: code, outputs, version, what its `path_digests`
+    say, and the value of each other argument by name.
 
     Raises:
         Exception: what hashing a value of the user's raises.
     """
-    parts = [step.use.key_prefix, *path_digests(step, hasher)]
+    parts = [step.use.key_prefix, *step.path_digests]
     for argument in step.arguments:
         parts.append(argument.name)
         if argument.digest is not None:

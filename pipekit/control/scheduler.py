@@ -172,8 +172,9 @@ class Scheduler:
         keyed = []
         for step in steps:
             try:
-                step.memo_key = memo_key(step, self._archive.hasher)
+                # Read once: the key, and what is compared when the step has ended, are the same.
                 step.path_digests = path_digests(step, self._archive.hasher)
+                step.memo_key = memo_key(step, self._archive.hasher)
             except Exception as error:  # noqa: BLE001 - user code: what hashing a value calls
                 failure = Failure(FailureKind.INPUTS, f"its key cannot be made: {error}")
                 self._handle(step.run, plan.StepRefused(step.number, failure))
@@ -182,7 +183,11 @@ class Scheduler:
         memos = self._archive.store.find_memos({step.memo_key for step in keyed})
         for step in keyed:
             memo = memos.get(step.memo_key)
-            found = memo is not None and self._archive.has_blobs(memo)
+            found = (
+                memo is not None
+                and (step.use.options.cache is True or not memo.is_none)
+                and self._archive.has_blobs(memo)
+            )
             if found and memo is not None:
                 step.outputs = {name: Output(value, None) for name, value in memo.outputs}
                 step.reused_from = memo.task_id
@@ -266,8 +271,8 @@ class Scheduler:
             step.outputs = {
                 name: Output(value, content) for name, value, content in outcome.outputs
             }
-            shareable = not outcome.none or step.use.options.cache is True
-            event = plan.AttemptCompleted(step.number, step.attempt, shareable)
+            step.is_kept = self._is_worth_keeping(step, outcome)
+            event = plan.AttemptCompleted(step.number, step.attempt, step.is_kept)
         else:
             failure = self._failure(step, outcome)
             step.exception = outcome.exception
@@ -302,7 +307,7 @@ class Scheduler:
         outcome = self._outcomes[step]
         at = self._now()
         memo = None
-        if self._is_worth_keeping(step, outcome):
+        if step.is_kept:
             memo = Memo(
                 key=step.memo_key,
                 task_id=step.task_id,
@@ -314,8 +319,8 @@ class Scheduler:
         self._end(step, Status.COMPLETED, at, outcome, memo)
 
     def _is_worth_keeping(self, step: Step, outcome: Outcome) -> bool:
-        """Whether the outcome may be remembered: it has a value, and what the step was given by
-        path is still what its key says."""
+        """Whether the outcome may be remembered, and taken by equal steps of the run: it has a
+        value, and what the step was given by path is still what its key says."""
         if not step.memo_key or (outcome.none and step.use.options.cache is not True):
             return False
         if not step.path_digests:

@@ -80,9 +80,10 @@ class Step:
 
     __slots__ = (
         "arguments", "assignment", "attempt", "call", "called_at", "child", "ended", "ended_at",
-        "exception", "failure", "key", "mailbox", "memo_key", "name", "number", "outputs",
-        "path_digests", "recorded", "reused_from", "reused_run", "root", "run", "running_recorded",
-        "sources", "started_at", "status", "task_id", "use", "values", "waiters",
+        "exception", "failure", "is_kept", "key", "mailbox", "memo_key", "name", "number",
+        "outputs", "path_digests", "recorded", "reused_from", "reused_run", "root", "run",
+        "running_recorded", "sources", "started_at", "status", "task_id", "use", "values",
+        "waiters",
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +118,8 @@ class Step:
         self.reused_from: str | None = None
         self.reused_run = ""
         self.memo_key: Digest = ""
+        self.is_kept = False
+        """Whether its outcome may be remembered and shared."""
         self.path_digests: tuple[Digest, ...] = ()
         """What lay at its paths when its key was made."""
         self.started_at: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from pipekit.worker.message import ComponentSpec
 _KEY_SCHEME = "memo-1"
 """Changes with anything that a memo key is made of, so that older memos are never found."""
 
-
+_next_number = itertools.count()
 _numbers: dict[Digest, int] = {}
 """Of specs by what they say: an equal one in a later run is known to the workers already."""
 
@@ -60,7 +61,7 @@ class Use:
         whole = len(outputs) < 2
         identity = digest_bytes(self.name, self.entry, pickled, code, str(whole), *self.outputs)
         self.spec = ComponentSpec(
-            number=_numbers.setdefault(identity, len(_numbers)),
+            number=_numbers.setdefault(identity, next(_next_number)),
             name=self.name,
             origin=origin,
             pickled=pickled,

@@ -56,9 +56,10 @@ class InlineExecutor:
     def run(self, assignment: Assignment) -> None:
         """Run the attempt in this thread, and report it to the loop."""
         spec = assignment.component
+        # Each time: an equal component may hold on to other objects, which change on their own.
+        self._runner.introduce(spec.number, spec, assignment.function)
         if spec.number not in self._introduced:
             self._introduced.add(spec.number)
-            self._runner.introduce(spec.number, spec, assignment.function)
             if assignment.timeout_seconds is not None:
                 warnings.warn(
                     f"Component {spec.name!r} has a timeout of {assignment.timeout_seconds:g} s, "

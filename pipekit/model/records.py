@@ -125,6 +125,11 @@ class Memo:
     duration_seconds: float
     outputs: tuple[tuple[str, StoredValue], ...]
 
+    @property
+    def is_none(self) -> bool:
+        """Whether the outcome is None alone: kept only where `cache=True` was written."""
+        return len(self.outputs) == 1 and self.outputs[0][1].type == "NoneType"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

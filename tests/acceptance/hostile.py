@@ -356,3 +356,67 @@ def ramp(count: int) -> Any:
 @pipeline
 def ramp_sum(count: int) -> float:
     return float(ramp(count).sum())
+
+
+@component
+def writes_then_reads(path: Path, text: str) -> str:
+    old = path.read_text()
+    path.write_text(text)
+    return old
+
+
+@pipeline
+def twice(path: Path) -> list[str]:
+    """Two equal calls; the first changes what both were given."""
+    return get([writes_then_reads(path, "changed"), writes_then_reads(path, "changed")])
+
+
+@component
+def after(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@component
+def reads_later(path: Path, gate: float) -> str:
+    return path.read_text()
+
+
+@pipeline
+def leaves_before_it_is_read(elsewhere: Path) -> str:
+    """The step waits; meanwhile the pipeline function goes to another folder."""
+    text = reads_later(Path("file"), after.options(cache=False)(0.2))
+    os.chdir(elsewhere)
+    return get(text)
+
+
+def holding(box: list[int]) -> Any:
+    @component(cache=False)
+    def held(x: int) -> list[int]:
+        return list(box)
+
+    return held
+
+
+@pipeline
+def asks(held: Any) -> list[int]:
+    return get(held(1))
+
+
+@pipeline
+def returns_none(journal: str, keep: bool) -> None:
+    get(notes.options(cache=True if keep else None)(journal))
+
+
+@component
+def notes(journal: str) -> None:
+    with open(journal, "a") as file:
+        file.write("x")
+
+
+@pipeline
+def numbered(number: int) -> list[int]:
+    def made(k: int) -> Any:
+        return component(lambda x: (x, number, k), name="made", cache=False)
+
+    return get([made(k)(0) for k in range(10)])

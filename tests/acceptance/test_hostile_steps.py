@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hostile
@@ -248,3 +249,50 @@ def test_an_array_that_was_damaged_between_two_processes_is_not_used(
     os.utime(blob, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert "are not what was stored" in said()
     assert said() == "fine\n"  # it was forgotten, and computed anew
+
+
+# --- what is shared ---------------------------------------------------------------------------
+
+
+def test_an_outcome_whose_path_has_changed_is_not_shared(executor: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    assert hostile.twice.options(executor=executor)(path) == ["old", "changed"]
+
+
+def test_a_path_counts_where_it_led_at_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    pipeline = hostile.leaves_before_it_is_read.options(executor="process:1")
+    for text in ("here", "new"):
+        (tmp_path / "here" / "file").write_text(text)
+        monkeypatch.chdir(tmp_path / "here")
+        assert pipeline(tmp_path / "there") == text
+
+
+def test_equal_closures_over_different_objects_stay_apart() -> None:
+    first, second = [1], [1]
+    pipeline = hostile.asks.options(executor="inline")
+    held, other = hostile.holding(first), hostile.holding(second)
+    assert pipeline(held) == [1]
+    first.append(2)
+    assert pipeline(other) == [1]
+    assert pipeline(held) == [1, 2]
+
+
+def test_a_remembered_none_is_taken_only_where_cache_is_true(executor: str, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    pipeline = hostile.returns_none.options(executor=executor)
+    for keep in (True, True, False):
+        pipeline(str(journal), keep)
+    assert journal.read_text() == "xx"
+
+
+def test_runs_at_once_do_not_mix_up_their_components() -> None:
+    pipeline = hostile.numbered.options(executor="process:2")
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(pipeline, range(24)))
+    assert found == [[(0, number, k) for k in range(10)] for number in range(24)]
