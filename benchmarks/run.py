@@ -18,7 +18,7 @@ from pathlib import Path
 
 from measurement import Row, print_table, run_process
 
-BENCHMARKS = ("startup", "fanout", "chain", "cached", "large_array")
+BENCHMARKS = ("startup", "fanout", "chain", "cached", "large_array", "futures", "drawing")
 
 
 def main() -> None:

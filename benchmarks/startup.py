@@ -65,6 +65,7 @@ def ready_seconds(home: Path) -> float:
     import select
 
     from pipekit.executors.worker_process import WorkerProcess
+    from pipekit.settings import Settings
     from pipekit.worker.message import Setup
 
     setup = Setup(
@@ -73,11 +74,8 @@ def ready_seconds(home: Path) -> float:
         main_module="",
         main_path="",
         python_path=None,
-        project_root=str(home),
-        blob_folder=str(home / "blobs"),
-        home=str(home),
+        settings=Settings(home=home, project_root=home),
         key=bytes(32),
-        fsync=False,
     )
     start = perf_counter()
     worker = WorkerProcess(setup, log=home / "worker.log", log_name="worker.log", folder=home)

@@ -14,13 +14,20 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pipekit.api.component import Component as Component
     from pipekit.api.component import component as component
+    from pipekit.api.current_task import current_task as current_task
+    from pipekit.api.current_task import log_artifact as log_artifact
+    from pipekit.api.current_task import log_figure as log_figure
+    from pipekit.api.current_task import log_metric as log_metric
+    from pipekit.api.current_task import report_progress as report_progress
     from pipekit.api.future import Future as Future
     from pipekit.api.future import get as get
     from pipekit.api.pipeline import Pipeline as Pipeline
     from pipekit.api.pipeline import pipeline as pipeline
     from pipekit.api.task import Task as Task
+    from pipekit.api.waiting import as_completed as as_completed
     from pipekit.api.waiting import task_of as task_of
     from pipekit.api.waiting import wait as wait
+    from pipekit.artifacts.registered import register_serializer as register_serializer
     from pipekit.errors import PipekitError as PipekitError
     from pipekit.errors import StepFailed as StepFailed
     from pipekit.errors import StepSkipped as StepSkipped
@@ -37,26 +44,32 @@ _EXPORTS = {
     "StepSkipped": "pipekit.errors",
     "Stopped": "pipekit.errors",
     "Task": "pipekit.api.task",
+    "as_completed": "pipekit.api.waiting",
     "component": "pipekit.api.component",
+    "current_task": "pipekit.api.current_task",
     "get": "pipekit.api.future",
+    "log_artifact": "pipekit.api.current_task",
+    "log_figure": "pipekit.api.current_task",
+    "log_metric": "pipekit.api.current_task",
     "pipeline": "pipekit.api.pipeline",
+    "register_serializer": "pipekit.artifacts.registered",
+    "report_progress": "pipekit.api.current_task",
     "task_of": "pipekit.api.waiting",
     "wait": "pipekit.api.waiting",
 }
 
-__all__ = ["__version__", *_EXPORTS]
+if not TYPE_CHECKING:  # else every name would be one, of any type
+    __all__ = ["__version__", *_EXPORTS]
 
+    def __getattr__(name: str) -> Any:
+        module = _EXPORTS.get(name)
+        if module is None:
+            raise AttributeError(f"module 'pipekit' has no attribute {name!r}")
+        from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    module = _EXPORTS.get(name)
-    if module is None:
-        raise AttributeError(f"module 'pipekit' has no attribute {name!r}")
-    from importlib import import_module
+        value = getattr(import_module(module), name)
+        globals()[name] = value
+        return value
 
-    value = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    def __dir__() -> list[str]:
+        return sorted(__all__)

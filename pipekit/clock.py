@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: no i, l, o, u, so an id survives being read aloud."""
+
+
+class Timers(Protocol):
+    """What a clock needs of a loop (see `pipekit.ports.Loop`)."""
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Run `callback` in the loop's thread soon."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Run `callback` when `seconds` have really passed."""
 
 
 class Clock(Protocol):
@@ -24,12 +35,20 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds on a clock that never steps backwards; differences alone mean something."""
 
+    def wait(self, seconds: float, callback: Callable[[], None], timers: Timers) -> None:
+        """Have `timers` run `callback` when `seconds` of this clock have passed. For waits that are
+        nothing but time (before a retry); what watches over processes takes real time."""
+
 
 class SystemClock:
     """The machine's clocks."""
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+
+    @staticmethod
+    def wait(seconds: float, callback: Callable[[], None], timers: Timers) -> None:
+        timers.call_later(seconds, callback)
 
 
 def to_datetime(seconds: float) -> datetime:

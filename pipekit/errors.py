@@ -7,7 +7,8 @@
     │   └── SettingsError
     ├── NotFound
     │   ├── TaskNotFound
-    │   └── ArtifactNotFound
+    │   ├── ArtifactNotFound
+    │   └── MetricNotFound
     ├── StoreError
     │   ├── StoreUnavailable        cannot be opened, read or written
     │   └── StoreVersionMismatch    made by a newer pipekit, or too old to migrate
@@ -22,6 +23,7 @@
         ├── StepFailed
         └── StepSkipped
     Stopped (BaseException)         a wish to stop that `except Exception` must not eat
+    PipelineWarning (UserWarning)   a pipeline function asks of a future what none can fake
 
 Each is built from fields; the class writes the sentence, then a hint with something to type.
 """
@@ -100,28 +102,45 @@ class NotFound(PipekitError, LookupError):
 
 
 class TaskNotFound(NotFound):
-    def __init__(self, *, wanted: str, near: Sequence[str] = (), ambiguous: bool = False) -> None:
-        self.wanted = wanted
+    @classmethod
+    def of_id(
+        cls, wanted: str, *, near: Sequence[str] = (), ambiguous: bool = False
+    ) -> TaskNotFound:
+        """No task has the id `wanted`, or more than one's begins with it."""
         if ambiguous:
-            super().__init__(
+            return cls(
                 f"More than one task's id begins with {wanted!r}: {', '.join(near)}.",
                 hint="give more characters of the id.",
             )
-        elif near:
-            super().__init__(f"No task has the id {wanted!r}. Near: {', '.join(near)}.",
-                             hint="'pipekit ls' lists the runs.")  # fmt: skip
-        else:
-            super().__init__(f"No task has the id {wanted!r}: the store is empty.",
-                             hint="'pipekit doctor' shows which store is used.")  # fmt: skip
+        if near:
+            return cls(
+                f"No task has the id {wanted!r}. Near: {', '.join(near)}.",
+                hint="'pipekit ls' lists the runs.",
+            )
+        return cls(
+            f"No task has the id {wanted!r}: the store is empty.",
+            hint="'pipekit doctor' shows which store is used.",
+        )
 
 
 class ArtifactNotFound(NotFound, KeyError):
     def __init__(self, *, task: str, task_id: str, name: str, known: Sequence[str]) -> None:
         self.name = name
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
         has = f"It has: {_listing(known)}." if known else "It has none."
         super().__init__(
             f"Task {task!r} ({short(task_id)}) has no artifact {name!r}. {has}",
+            hint=nearest(name, known),
+        )
+
+
+class MetricNotFound(NotFound, KeyError):
+    def __init__(self, *, task: str, task_id: str, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known: tuple[str, ...] = tuple(known)
+        has = f"It has: {_listing(known)}." if known else "It has none."
+        super().__init__(
+            f"Task {task!r} ({short(task_id)}) has no metric {name!r}. {has}",
             hint=nearest(name, known),
         )
 
@@ -215,7 +234,7 @@ class CodeChanged(PipekitError):
     """A worker imported other code than the controller."""
 
     def __init__(self, *, component: str, differs: Sequence[str], hint: str = "") -> None:
-        self.differs = tuple(differs)
+        self.differs: tuple[str, ...] = tuple(differs)
         what = "; ".join(differs) or "the code differs"
         super().__init__(
             f"Component {component!r} is not the same code in the worker as in the pipeline: "
@@ -255,3 +274,10 @@ class StepSkipped(StepError):
 
 class Stopped(BaseException):
     """The run was asked to stop. Not an `Exception`: user code must not swallow it by accident."""
+
+
+class PipelineWarning(UserWarning):
+    """Something in a pipeline function's source that will not do what it says."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} Hint: {hint}" if hint else message)

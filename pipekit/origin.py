@@ -10,12 +10,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 MAIN = "__main__"
 
-_main_names: dict[int, str] = {}
+_named: tuple[ModuleType, str] | None = None
+"""The main module that was named last, and its stable name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,17 @@ def stable_name(module_name: str) -> str:
 
 
 def _main_name() -> str:
+    global _named
     main = sys.modules.get(MAIN)
     if main is None:
         return MAIN
-    name = _main_names.get(id(main))
-    if name is None:
+    if _named is None or _named[0] is not main:
         name = _name_main(main)
-        _main_names[id(main)] = name
+        _named = (main, name)
         if name != MAIN:
             # What was pickled by the stable name must come back as this very module's class.
             sys.modules.setdefault(name, main)
-    return name
+    return _named[1]
 
 
 def _name_main(main: ModuleType) -> str:
@@ -66,7 +67,16 @@ def _name_main(main: ModuleType) -> str:
     if spec is not None:
         return str(spec.name)
     file = getattr(main, "__file__", None)
-    return module_name_of(Path(file)) if file and file.endswith(".py") else MAIN
+    if not file or not file.endswith(".py") or _is_passing(main):
+        return MAIN
+    return module_name_of(Path(file))
+
+
+def _is_passing(main: ModuleType) -> bool:
+    """Whether it stands there while IPython's `%run` goes on, and is emptied soon after."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
+    return shell is not None and shell.user_module is not main
 
 
 def module_name_of(path: Path) -> str:
@@ -76,7 +86,7 @@ def module_name_of(path: Path) -> str:
 
     path = path.resolve()
     stem = path.stem
-    if stem.isidentifier():
+    if stem.isidentifier() and not _shadows(stem, path):
         loaded = sys.modules.get(stem)
         if loaded is not None:
             if _same_file(getattr(loaded, "__file__", None), path):
@@ -92,6 +102,18 @@ def module_name_of(path: Path) -> str:
 
     word = "".join(c if c.isalnum() else "_" for c in stem)
     return f"script_{word}_{blake3(_relative(path).encode()).hexdigest()[:8]}"
+
+
+def _shadows(stem: str, path: Path) -> bool:
+    """Whether a file hides a module of the library or an installed one, which others may still
+    mean by that name."""
+    from importlib.machinery import PathFinder
+
+    if stem in sys.stdlib_module_names:
+        return True
+    elsewhere = [entry for entry in sys.path if Path(entry).resolve() != path.parent]
+    spec = PathFinder.find_spec(stem, elsewhere)
+    return spec is not None and spec.has_location and not _same_file(spec.origin, path)
 
 
 def _same_file(candidate: str | None, path: Path) -> bool:
@@ -141,11 +163,17 @@ def walk(module: ModuleType, qualname: str) -> Any:
 
 
 def unwrap_to(found: Any, wanted: Any) -> Any:
-    """`wanted`, where it is `found` itself or what `found` wraps (a component's `function`, a
-    decorator's `__wrapped__`); else None."""
+    """`wanted`, where it is `found` itself or what `found` wraps; else None."""
     for _ in range(64):
         if found is wanted or found is None:
             return found
-        inner = getattr(found, "function", None)
-        found = inner if callable(inner) else getattr(found, "__wrapped__", None)
+        found = getattr(found, step_into(found), None)
     return None
+
+
+def step_into(found: Any) -> str:
+    """The attribute that holds what an object wraps: a component's `function`, a bound method's
+    `__func__`, a decorator's `__wrapped__`."""
+    if callable(getattr(found, "function", None)):
+        return "function"
+    return "__func__" if isinstance(found, MethodType) else "__wrapped__"

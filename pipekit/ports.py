@@ -1,7 +1,7 @@
 """The few interfaces between the floors, each with its contract in words.
 
-An implementation that keeps its port's contract may stand in for any other; `tests/contracts` has
-the suites of `Store` and `BlobStore`.
+An implementation that keeps its port's contract may stand in for any other;
+`pipekit.testing.suites` has the suites of `Store` and `BlobStore`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
 from pipekit.model.failure import Failure, FailureKind
-from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Task
+from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Metric, Task
 from pipekit.model.status import Status
 from pipekit.model.value import Digest, StoredValue
 
@@ -65,6 +65,9 @@ class Store(Protocol):
 
     def list_events(self, task_id: str) -> list[Event]:
         """What happened to a task, in order."""
+
+    def list_metrics(self, task_id: str) -> list[Metric]:
+        """What a task has logged, in the order in which it was recorded."""
 
     def count_attempts(self, parent: str) -> dict[str, int]:
         """Task id -> how many attempts, of each task below `parent` that has any."""
@@ -167,6 +170,7 @@ class Assignment:
     """A `ComponentSpec`, the same object for each attempt of one component."""
     function: Callable[..., Any]
     """The component's function in this process, for executors that run it here."""
+    task_id: str
     label: str
     """How messages speak of the step: `'fit' (01j9zk7…)`."""
     number: int
@@ -182,18 +186,28 @@ class Assignment:
     again where it lost that place and found another."""
     report: Callable[[Outcome], None]
     """To be called once, in the loop's thread, when the attempt has ended."""
+    logged: Callable[[Any], None]
+    """Takes what the step has logged (a `Logged`), in the loop's thread, before the report."""
+    wrote: Callable[[bytes, int], None] | None = None
+    """Takes what the attempt has written to its console, in order and soon, in the loop's thread,
+    before the report; and how many bytes were left out before it. None: nobody looks."""
     step: Any = None
     """The step, for an executor that runs pipelines."""
     mailbox: Any = None
     """Where the thread that called the component waits, if it is to run the attempt itself."""
     started_at: float = 0.0
     """Wall time; set by the executor when the attempt begins, 0 as long as it waits for a place."""
+    refresh: Callable[[], None] | None = None
+    """Brings `started_at` up to date, where an executor sends attempts ahead of their beginning;
+    called before the attempt is recorded as running."""
     host: str = ""
     pid: int = 0
     pid_started_at: float = 0.0
     log_path: str = ""
     """Relative to the home; where its console goes while it runs, from `log_start` on."""
     log_start: int = 0
+    shown_to: int = 0
+    """Up to where in that file `wrote` was told."""
     asked_afresh: bool = False
     """A second worker was asked, after one whose code was older."""
 
@@ -249,6 +263,19 @@ class RunFacts(NamedTuple):
     """Display name of the run that it is a step of; empty for one that was started by itself."""
 
 
+class StepFacts(NamedTuple):
+    """A step that goes on, as a reporter hears of it."""
+
+    run: RunFacts
+    id: str
+    name: str
+    component: str
+    attempt: int
+    attempts: int
+    """The most that it may have."""
+    started_at: float
+
+
 class StepEnd(NamedTuple):
     """A step that has ended."""
 
@@ -288,14 +315,39 @@ class Reporter(Protocol):
     Never raises; must be quick, for the loop waits for it.
     """
 
+    shows_output: bool
+    """Whether `step_wrote` does anything: if not, nobody reads the consoles of the steps."""
+
     def run_began(self, run: RunFacts) -> None: ...
 
-    def step_retried(self, step: StepEnd) -> None:
-        """An attempt failed (`failure` says how), and there will be another."""
+    def steps_called(self, run: RunFacts, count: int, components: Mapping[str, int]) -> None:
+        """The pipeline function has called so many steps by now, and so many of each component;
+        `components` goes on counting."""
+
+    def steps_running(self, steps: Sequence[StepFacts]) -> None:
+        """These have been running for longer than a moment. Shorter ones are never told of."""
+
+    def step_progressed(self, step: StepFacts, done: float, total: float | None) -> None:
+        """The step says how far it has come; `total` None: of it knows not how much."""
+
+    def step_wrote(self, step: StepFacts, lines: Sequence[str], left_out_bytes: int) -> None:
+        """Whole lines that the step has written to its console, without their ends; and how much
+        that came before them is not told, because it was too much at once."""
+
+    def step_retried(self, step: StepEnd, after_seconds: float) -> None:
+        """An attempt failed (`failure` says how), and there will be another after so long."""
 
     def steps_ended(self, steps: Sequence[StepEnd]) -> None: ...
 
     def run_ended(self, end: RunEnd) -> None: ...
+
+    def run_lost(self, run: RunFacts) -> None:
+        """The run cannot go on, and nothing more is told of it: its records cannot be kept, or it
+        was killed. What is said of that, is said elsewhere."""
+
+    def has_told(self, task_id: str) -> bool:
+        """Whether people were shown the traceback of this failed step, so that nobody else need do
+        so. From any thread, after the step has ended."""
 
     def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
         """The component's key does not see `what`. In the thread of the pipeline function."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from pipekit.diagnostics import debug
 from pipekit.errors import SettingsError, nearest
 from pipekit.origin import project_root
 
@@ -33,8 +34,9 @@ class Settings:
     executor: str = "process"
     durability: Literal["normal", "full"] = "normal"
     """`full` waits for the disk (fsync): completed steps then survive a power cut."""
-    progress: Literal["lines", "off"] = "lines"
-    """What a run prints to stderr while it goes on."""
+    progress: Literal["auto", "live", "lines", "off"] = "auto"
+    """What a run prints to stderr while it goes on: `lines`, or `live`, with a table of what runs
+    below them, where stderr is a terminal that can show it; `auto` is live on such a terminal."""
     log_limit_bytes: int = 256 * 1024 * 1024
     """Console output of one attempt above which the attempt is ended."""
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +54,7 @@ class Settings:
 _SETTABLE = tuple(
     f.name for f in fields(Settings) if f.name not in ("home", "project_root", "sources")
 )
-_CHOICES = {"durability": ("normal", "full"), "progress": ("lines", "off")}
+_CHOICES = {"durability": ("normal", "full"), "progress": ("auto", "live", "lines", "off")}
 
 
 def read_settings(start: Path | None = None, **given: Any) -> Settings:
@@ -83,7 +85,30 @@ def read_settings(start: Path | None = None, **given: Any) -> Settings:
     home = home if home.is_absolute() else root / home
     for name, value in values.items():
         values[name] = _checked(name, value, sources[name])
+    debug("settings", "home %s; set: %s", home, sources or "nothing")
     return Settings(home=home, project_root=root, sources=sources, **values)
+
+
+def command_for(home: Path) -> str:
+    """What to type in the working folder to reach a home: `pipekit`, with the variable before it
+    where another home would be found there."""
+    try:
+        if read_settings().home == home:
+            return "pipekit"
+    except (SettingsError, OSError):
+        pass  # the variable goes before what cannot be read
+    from shlex import quote
+
+    return f"PIPEKIT_HOME={quote(str(home))} pipekit"
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown: with stars for the password between `user:` and `@`, and for
+    parameters that hold one."""
+    import re  # 5 ms where nothing else has imported it
+
+    shown = re.sub(r"(?<=://)([^/?#@:]*):[^/?#]*(?=@)", r"\1:***", url)
+    return re.sub(r"(?i)([?&](?:password|sslpassword|token|secret)=)[^&#]*", r"\1***", shown)
 
 
 def _checked(name: str, value: Any, source: str) -> Any:

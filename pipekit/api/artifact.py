@@ -24,12 +24,12 @@ class ArtifactView:
         self._archive = archive
         self._task_name = task_name
         self._artifact = artifact
-        self.name = artifact.name
-        self.digest = artifact.value.digest
+        self.name: str = artifact.name
+        self.digest: str = artifact.value.digest
         """Of the value: equal values, equal digests."""
-        self.type = artifact.value.type
-        self.size_bytes = artifact.value.size_bytes
-        self.preview = artifact.value.preview
+        self.type: str = artifact.value.type
+        self.size_bytes: int = artifact.value.size_bytes
+        self.preview: str = artifact.value.preview
         """A few lines about it, made when it was stored."""
 
     def get(self) -> Any:
@@ -106,14 +106,24 @@ def _place(copy: Path, write: Callable[[Path], object], *, like: Path | None = N
 
 
 class Artifacts(Mapping[str, ArtifactView]):
-    """The artifacts of a task by name, in the order in which they were recorded."""
+    """The artifacts of a task by name, in the order in which they were recorded: what it returned
+    and what it has logged; logged twice under one name, the later one counts.
 
-    def __init__(self, archive: Archive, task_id: str, task_name: str) -> None:
+    A reused task has those that were logged by the one that it was reused from.
+    """
+
+    def __init__(
+        self, archive: Archive, task_id: str, task_name: str, reused_from: str | None = None
+    ) -> None:
         self._task_id = task_id
         self._task_name = task_name
+        recorded = archive.store.list_artifacts(task_id)
+        if reused_from is not None:
+            own = {artifact.name for artifact in recorded}
+            theirs = archive.store.list_artifacts(reused_from)
+            recorded += [artifact for artifact in theirs if artifact.name not in own]
         self._found = {
-            artifact.name: ArtifactView(archive, task_name, artifact)
-            for artifact in archive.store.list_artifacts(task_id)
+            artifact.name: ArtifactView(archive, task_name, artifact) for artifact in recorded
         }
 
     def __getitem__(self, name: str) -> ArtifactView:

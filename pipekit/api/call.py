@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from io import BytesIO
 from pathlib import Path, PosixPath
+from threading import current_thread
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +45,13 @@ _JSON = frozenset({int, float, str, bool, type(None)})
 
 
 def call(
-    run: Run, use: Use, bound: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+    run: Run, use: Use, bound: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+    after: tuple[Any, ...] = (), key: str = "",
+) -> Any:  # fmt: skip
     """Add the step to the run; its future, or a tuple of one future for each output.
+
+    `after` are futures that it waits for without taking their values; `key` tells it from equal
+    calls.
 
     Raises:
         NotSerializable: an argument cannot be stored.
@@ -58,9 +64,12 @@ def call(
         tuple([capture.sent(value) for value in args]),
         {name: capture.sent(value) for name, value in kwargs.items()} if kwargs else {},
     )
-    step = _add(run, use, arguments, tuple(capture.sources), sent, capture.needs)
+    before = tuple([step for future in after if (step := capture.wait_for(future))])
+    step = _add(run, use, arguments, tuple(capture.sources), sent, capture.needs, before, key)
     if step.mailbox is not None:
         _run_here(step)
+    if run.until is not None:
+        run.until.called(step)
     if use.spec.whole:
         return Future(step, use.outputs[0])
     return tuple([Future(step, output) for output in use.outputs])
@@ -68,9 +77,9 @@ def call(
 
 def _add(
     run: Run, use: Use, arguments: tuple[Argument, ...], sources: tuple[Source, ...], sent: bytes,
-    needs: set[int],
+    needs: set[int], after: tuple[Step, ...], user_key: str,
 ) -> Step:  # fmt: skip
-    parts = ["step", use.entry]
+    parts = ["step", use.entry, user_key] if user_key else ["step", use.entry]
     for argument in arguments:
         parts.append(argument.name)
         if argument.digest is not None:
@@ -89,15 +98,18 @@ def _add(
             raise UsageError(
                 f"Component {use.name!r} was called for run {run.name!r} after its pipeline "
                 "function had ended.",
-                hint="let the function wait for the threads that it starts.",
+                hint="let the function wait for the threads that it starts, and start its own in "
+                "each run; a ThreadPoolExecutor may be kept.",
             )
-        occurrence = run.occurrences.get(base, 0)
-        run.occurrences[base] = occurrence + 1
+        calling = current_thread()
+        occurrence, thread = run.occurrences.get(base, (0, calling))
+        run.occurrences[base] = (occurrence + 1, calling)
         key = digest_bytes(base, str(occurrence)) if occurrence else base
         number = len(run.steps)
         step = Step(
             run, use, number, task_id=session.new_id(), name=run.display_name(use.name), key=key,
             called_at=session.now(), arguments=arguments, sources=sources, call=sent,
+            after=after,
         )  # fmt: skip
         if inline:
             step.mailbox = Mailbox()
@@ -105,6 +117,14 @@ def _add(
         options = use.options
         keyed = options.cache is not False and not use.is_pipeline
         session.scheduler.send(run, StepCalled(number, tuple(needs), options.retries, keyed))
+    if occurrence and thread is not calling and not keyed and not user_key:
+        warnings.warn(
+            f"Component {use.name!r} was called twice with equal arguments by different threads: "
+            "which of the two is which cannot be told when the run is resumed. Hint: tell them "
+            f"apart, with {use.name}.options(key='…').",
+            RuntimeWarning,
+            stacklevel=4,
+        )
     return step
 
 
@@ -158,6 +178,17 @@ class _Capture:
         index = self._source(Stored(stored))
         self._encoded[id(value)] = _Ref(index)
         return Argument(name, stored.value.digest, _preview(stored), index)
+
+    def wait_for(self, future: Any) -> Step | None:
+        """Have the step wait for another without taking its value; None where that is no step of
+        this run, which is waited for here and now."""
+        step = source_of(future)
+        assert isinstance(step, Step)
+        if step.run is not self._run:
+            step.get_output(output_of(future))
+            return None
+        self.needs.add(step.number)
+        return step
 
     def _path(self, name: str, path: PosixPath) -> Argument:
         """A path counts as what lies where it leads at the call, whoever changes the folder later:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from pipekit.api.signature import Binder, outputs_from_annotation
 from pipekit.control.current import current_run
@@ -12,21 +13,40 @@ from pipekit.errors import UsageError
 from pipekit.model.options import ComponentOptions
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from typing import Concatenate, TypeAlias, Unpack
+
+    from pipekit.api.options import ComponentKeywords
     from pipekit.control.run import Run
     from pipekit.control.use import Use
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+S = TypeVar("S")
+
+if TYPE_CHECKING:
+    # What a step does not return as it is: it waits for the one, and makes a list of the other.
+    Awaited: TypeAlias = Coroutine[Any, Any, T]
+    Yielded: TypeAlias = Iterator[T] | AsyncIterator[T]
+
+_MISSING = object()
+"""Stands where one iterable of a map has no more items."""
 
 
-class Component(Generic[P, R]):
+class Component(Generic[P, R_co]):
     """A function whose calls in a pipeline function are steps; elsewhere it is the plain function.
+
+    For type checkers a call gives what it gives in a pipeline: of an `async def` what it returns,
+    of a generator a list. `function` has the types of the plain function: `await f.function(x)`.
 
     Attributes:
         function: The original.
     """
 
-    def __init__(self, function: Callable[P, R], options: ComponentOptions) -> None:
+    def __init__(self, function: Callable[P, R_co], options: ComponentOptions) -> None:
         if not callable(function):
             raise UsageError(
                 f"component takes a function, not a {type(function).__qualname__}.",
@@ -36,11 +56,22 @@ class Component(Generic[P, R]):
         self._options = options
         self._binder: Binder | None = None
         self._outputs: tuple[str, ...] | None = None
+        self._after: tuple[Any, ...] = ()
+        self._key = ""
+        self._used_as: Component[P, R_co] = self
+        """The component whose `Use` its steps share: calls differ by `after` and `key` alone."""
         self._closure: tuple[Any, ...] = getattr(function, "__closure__", None) or ()
         self.__name__: str = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    def __call__(self: Component[P, Awaited[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def __call__(self: Component[P, Yielded[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = current_run.get()
         if run is None:
             return self.function(*args, **kwargs)
@@ -48,20 +79,94 @@ class Component(Generic[P, R]):
 
         binder = self._binder
         if binder is None:
-            binder = self._binder = self._bind()
+            binder = self._binder = Binder(self.function, self.__name__)
         bound = binder.bind(args, kwargs)
         given, named = binder.without_defaults(args, kwargs)
-        return cast(R, call(run, self._use(run, binder), bound, given, named))
+        use = self._use(run, binder)
+        return call(run, use, bound, given, named, self._after, self._key)
 
-    def options(self, **options: Any) -> Component[P, R]:
-        """The same component with other options (those of `component`) for the calls made
-        through it.
+    @overload
+    def map(
+        self: Component[P, Awaited[T]], *iterables: Iterable[Any], **constants: Any
+    ) -> list[T]: ...
+    @overload
+    def map(
+        self: Component[P, Yielded[T]], *iterables: Iterable[Any], **constants: Any
+    ) -> list[list[T]]: ...
+    @overload
+    def map(self, *iterables: Iterable[Any], **constants: Any) -> list[R_co]: ...
+
+    def map(self, *iterables: Any, **constants: Any) -> Any:
+        """Call it once for each item, or for the items of several iterables side by side.
+
+        In a pipeline this gives a list of futures at once, and the steps run in parallel; elsewhere
+        it gives the list of results.
+
+        Args:
+            iterables: Each gives a value for one positional parameter; all of one length.
+            constants: Passed to every call as they are.
+
+        Raises:
+            UsageError: no iterable is given, or their lengths differ.
+        """
+        if not iterables:
+            raise UsageError(
+                f"{self.__name__}.map() needs something to go through.",
+                hint=f"write {self.__name__}.map([…], name=constant); what is named is passed to "
+                "every call as it is.",
+            )
+        rows = zip_longest(*iterables, fillvalue=_MISSING)
+        results: list[Any] = []
+        for number, row in enumerate(rows):
+            # By identity: a future of an array would be compared element by element.
+            short = [place for place, value in enumerate(row, 1) if value is _MISSING]
+            if short:
+                raise UsageError(
+                    f"{self.__name__}.map() was given iterables of different lengths: number "
+                    f"{short[0]} ends after {number}.",
+                    hint="what is the same for every call is passed by name.",
+                )
+            results.append(self(*row, **constants))
+        return results
+
+    def options(
+        self, *, after: Any = None, key: str | None = None, **options: Unpack[ComponentKeywords]
+    ) -> Component[P, R_co]:
+        """The same component with other options for the calls made through it.
+
+        Args:
+            after: A future, or a list of them: the steps wait for these, without taking their
+                values. Where one of them fails, they are skipped.
+            key: Tells equal calls apart where their order is not the same in each run, as for
+                calls from several threads.
+            options: Those of `component`.
 
         Raises:
             UsageError: an option is unknown, or its value cannot be right.
         """
-        changed = self._options.replaced(f"Component {self.__name__!r}", options)
-        return Component(self.function, changed)
+        replaced = self._options.replaced(f"Component {self.__name__!r}", dict(options))
+        changed = Component(self.function, replaced)
+        if not options:
+            changed._used_as = self._used_as
+        changed._after = self._after if after is None else self._steps(after)
+        changed._key = self._key if key is None else self._checked_key(key)
+        return changed
+
+    def _steps(self, after: Any) -> tuple[Any, ...]:
+        from pipekit.api.future import find_futures
+
+        found = tuple(find_futures(after))
+        if not found and after not in ([], ()):
+            raise UsageError(
+                f"{self.__name__}.options(after={after!r}) names no step.",
+                hint="pass what component calls gave, before their values are used.",
+            )
+        return found
+
+    def _checked_key(self, key: Any) -> str:
+        if not isinstance(key, str) or not key:
+            raise UsageError(f"{self.__name__}.options(key={key!r}) is to be a text.")
+        return key
 
     @property
     def name(self) -> str:
@@ -71,11 +176,32 @@ class Component(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<component {self.name}>"
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+    # The first two are told apart by pyright; mypy takes the first for every method, and does not
+    # look at the arguments of a call like `Model.fit(model)` then.
+    @overload
+    def __get__(
+        self: Component[Concatenate[type[S], Q], R], instance: None, owner: type[S]
+    ) -> Component[..., R]: ...
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Component[P, R_co]: ...
+    @overload
+    def __get__(
+        self: Component[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = ...
+    ) -> Component[Q, R]: ...
+    @overload
+    def __get__(
+        self: Component[Concatenate[type[S], Q], R], instance: S, owner: type[S] | None = ...
+    ) -> Component[Q, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = ...) -> Component[P, R_co]: ...
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
         """As a method: bound to its instance, as the function would be."""
         if instance is None:
             return self
-        return functools.partial(self, instance)
+        from pipekit.api.bound_component import BoundComponent
+
+        return BoundComponent(self, instance)
 
     def __reduce__(self) -> Any:
         from pipekit.origin import origin_of
@@ -84,15 +210,6 @@ class Component(Generic[P, R]):
         if origin is None:
             return (Component, (self.function, self._options))
         return (_find, (origin.module, origin.qualname, self._options))
-
-    def _bind(self) -> Binder:
-        try:
-            return Binder(self.function, self.__name__)
-        except ValueError as error:
-            raise UsageError(
-                f"The parameters of {self.__name__!r} cannot be read, so it cannot be a component.",
-                hint=f"wrap it in a function of your own: def {self.__name__}(…): ….",
-            ) from error
 
     def _held(self, run: Run) -> str:
         """The digest of what the function's closure holds now."""
@@ -108,12 +225,13 @@ class Component(Generic[P, R]):
     def _use(self, run: Run, binder: Binder) -> Use:
         # What a closure holds may change between two calls: then it is other code.
         held = self._held(run) if self._closure else ""
-        use = run.uses.get((self, held))
+        known = (self._used_as, held)
+        use = run.uses.get(known)
         if use is None:
             with run.lock:
-                use = run.uses.get((self, held))
+                use = run.uses.get(known)
                 if use is None:
-                    use = run.uses[(self, held)] = self._make_use(run, binder)
+                    use = run.uses[known] = self._make_use(run, binder)
         return use
 
     def _make_use(self, run: Run, binder: Binder) -> Use:
@@ -132,6 +250,7 @@ class Component(Generic[P, R]):
             fingerprinter=fingerprinter,
             executor=run.executor,
         )
+        run.session.keep_source(run, use.source)
         if self._options.cache is not False:
             run.session.warn_of_blind_spots(run, use)
         return use
@@ -149,39 +268,17 @@ def _find(module: str, qualname: str, options: ComponentOptions) -> Component[..
 
 
 @overload
-def component(function: Callable[P, R], /) -> Component[P, R]: ...
-
-
-@overload
 def component(
-    *,
-    name: str = ...,
-    outputs: str | Iterable[str] | None = ...,
-    cache: bool | None = ...,
-    version: str = ...,
-    retries: int = ...,
-    retry_delay: float = ...,
-    retry_on: type[BaseException] | Iterable[type[BaseException]] = ...,
-    timeout: float | None = ...,
-    executor: str = ...,
-) -> Callable[[Callable[P, R]], Component[P, R]]: ...
-
-
-@overload
-def component(
-    function: Callable[P, R],
-    /,
-    *,
-    name: str = ...,
-    outputs: str | Iterable[str] | None = ...,
-    cache: bool | None = ...,
-    version: str = ...,
-    retries: int = ...,
-    retry_delay: float = ...,
-    retry_on: type[BaseException] | Iterable[type[BaseException]] = ...,
-    timeout: float | None = ...,
-    executor: str = ...,
+    function: Component[P, R], /, **options: Unpack[ComponentKeywords]
 ) -> Component[P, R]: ...
+@overload
+def component(
+    function: Callable[P, R], /, **options: Unpack[ComponentKeywords]
+) -> Component[P, R]: ...
+@overload
+def component(
+    **options: Unpack[ComponentKeywords],
+) -> Callable[[Callable[P, R]], Component[P, R]]: ...
 
 
 def component(function: Any = None, /, **options: Any) -> Any:
@@ -213,4 +310,10 @@ def component(function: Any = None, /, **options: Any) -> Any:
     checked = base.replaced("component", options)
     if function is None:
         return lambda decorated: component(decorated, **options)
+    if isinstance(function, classmethod):
+        from pipekit.api.bound_component import ComponentOfClass
+
+        return ComponentOfClass(component(function.__func__, **options))
+    if isinstance(function, staticmethod):
+        return staticmethod(component(function.__func__, **options))
     return Component(function, checked)

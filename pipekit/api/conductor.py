@@ -7,12 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.future import get, times_pickled
+from pipekit.capture.source_text import source_text_of
 from pipekit.control.current import current_run
 from pipekit.control.executor_set import parse_executor
 from pipekit.control.output import Output
 from pipekit.control.run import Run
 from pipekit.control.session import session_for
 from pipekit.control.thread_context import carry_runs
+from pipekit.control.until import Reached, Until
 from pipekit.control.use import Use
 from pipekit.errors import PipekitError, StepError, Stopped, StoreUnavailable, short
 from pipekit.model.failure import Failure, FailureKind
@@ -22,14 +24,17 @@ from pipekit.model.status import Status
 from pipekit.ports import Assignment, Outcome
 from pipekit.settings import read_settings
 from pipekit.worker import loading
-from pipekit.worker.context import inside_step
+from pipekit.worker.kept_error import keep
 from pipekit.worker.runner import load_arguments, text_of, user_traceback
+from pipekit.worker.task_log import inside_step
 
 if TYPE_CHECKING:
     from pipekit.api.pipeline import Pipeline
     from pipekit.api.task import Task as TaskView
 
 _PACKAGE = __file__.rpartition("api")[0]
+__tracebackhide__ = True
+"""For pytest: where a run raises, a test's traceback ends at the user's line."""
 
 
 class Conducted:
@@ -58,8 +63,8 @@ class Conducted:
         return task.Task(self.run.session.archive, self.run.task_id)
 
 
-def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:
-    """Run the pipeline to its end in this thread.
+def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str = "") -> Conducted:
+    """Run the pipeline to its end in this thread, or to the end of its first step named `until`.
 
     Raises:
         TypeError: the arguments do not fit.
@@ -79,6 +84,7 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any) -> Conducted:
         project=pipeline.project or settings.project_root.name,
         executor=executor,
     )
+    run.until = Until(until) if until else None
     session.enter_run()
     try:
         _record_start(run, pipeline, bound)
@@ -101,7 +107,9 @@ def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -
                 entry=pipeline.entry,
                 defaults=pipeline.defaults,
                 executor=pipeline.executor or run.executor,
+                source=source_text_of(pipeline.function, run.session.fingerprinter.root),
             )
+            run.session.keep_source(run, use.source)
     return call(run, use, bound, args, kwargs)
 
 
@@ -116,6 +124,7 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         project=pipeline.project or parent.project,
         executor=step.use.executor,
         parent=parent,
+        logged=lambda logged: session.post(lambda: assignment.logged(logged)),
     )
     child.started_at = session.now()
     try:
@@ -126,6 +135,8 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         return Outcome(0.0, FailureKind.INPUTS, message=str(error))
     session.scheduler.adopt(child)
     conducted = _conduct(child, pipeline, args, kwargs)
+    if conducted.error is not None:
+        keep(step.task_id, conducted.error)
     if child.status is Status.COMPLETED and child.value is not None:
         return Outcome(0.0, outputs=(("value", child.value.value, child.value.content),))
     failure = child.failure or Failure(FailureKind.STOPPED, "stopped")
@@ -151,6 +162,7 @@ def _pickled(error: BaseException | None) -> bytes:
 def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any]) -> None:
     session = run.session
     run.started_at = session.now()
+    source = source_text_of(pipeline.function, session.fingerprinter.root)
     task = Task(
         id=run.task_id,
         kind=Kind.PIPELINE,
@@ -162,12 +174,15 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
         spec=TaskSpec(
             pipeline.entry,
             parameters={name: _shown(value) for name, value in bound.items()},
-            settings={"executor": run.executor},
+            settings={"executor": run.executor}
+            | ({"until": run.until.name} if run.until is not None else {}),
+            source=source.digest,
         ),
         type="controller",
         version=pipeline.version,
     )
     session.begin(run, task)
+    session.keep_source(run, source)
 
 
 def _shown(value: Any) -> Any:
@@ -219,6 +234,7 @@ def _conduct(
 
 
 def _close(run: Run) -> None:
+    run.log.close()
     with run.lock:
         run.returned = True
 
@@ -239,6 +255,10 @@ def _see_to_end(run: Run, error: BaseException | None) -> BaseException | None:
 
 
 def _failure_of(error: BaseException) -> Failure:
+    if isinstance(error, Reached):
+        if error.step.status is not Status.COMPLETED:
+            return _failure_of(error.step.error())
+        return Failure(FailureKind.STOPPED, f"stopped after step {error.step.name!r}, as asked for")
     if isinstance(error, KeyboardInterrupt | Stopped):
         return Failure(FailureKind.STOPPED, "stopped by Ctrl-C")
     if isinstance(error, StepError):

@@ -7,28 +7,10 @@ Each special method of Python's data model asks the plain value with the plain f
 operator, so that results and errors are those of the value. Operators return plain values.
 `repr` never waits; `str` and `format` do.
 
-What no object can fake; write `get(x)` there:
-
-- identity and exact types: `x is None`, `x is True`, `type(x)`; `match` with a sequence or mapping
-  pattern (`case [a, b]`, `case {"k": v}`); `except x`, `class C(x)`;
-- built-in code that wants its own type: `"".join([x])`, `"text".startswith(x)`, `"a b".split(x)`,
-  `x in "text"`, `json.dumps(x)`, `re.match(p, x)`, `file.write(x)`, buffers (`hashlib`,
-  `memoryview`), `int(x, 16)`, `getattr(y, x)`, `eval(x)`, `pow(2, x, 5)`, parameters of a database;
-- `"%s %s" % x` of a tuple; a slice, tuple or bool `x` as the index of a plain list or array;
-- labels and positions in a plain pandas object: `frame[x]`, `frame.groupby(x)`, `frame.iloc[x]`,
-  `frame.head(x)`; masks and lists of labels are fine, and so is `f[x]` of a future `f` of a frame;
-- other extension modules that check for exact classes: columns of objects or a date in pandas, and
-  polars, which takes only whole frames;
-- a list of futures, `xs`, of plain values: pandas keeps the futures as objects, numpy does so for
-  what is neither number nor array: `pd.Series(get(xs))`; `np.int64(2) * x` of a list;
-- `callable(x)` is true until `x` has been touched for the first time;
-- `x` in a set or as a key of a dict stays a future (equal to its value, with the same hash);
-- weak references: a future takes none;
-- the text, not the type, of an error where a plain value stands on the left of a comparison
-  (`3 < x`), where `x` is unpacked, called or asked for its `next`; `math.sqrt(x)` of a str reads
-  the number.
-
-Special methods of a value that exist on the instance alone, and `sys.getsizeof`, are not asked.
+What no object can fake stands in the README; `tests/unit/test_future_limits.py` shows each. Special
+methods of a value that exist on the instance alone, and `sys.getsizeof`, are not asked. Where a
+plain value stands on the left of a comparison (`3 < x`), or `x` is unpacked, called or asked for
+its `next`, the text of an error, not its type, may speak of a future.
 """
 
 from __future__ import annotations
@@ -37,9 +19,20 @@ import copy
 import operator
 import sys
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from types import FrameType
+from typing import Any, Generic, Protocol, TypeVar, overload
 
-from pipekit.api.future_caller import is_label, is_subscript
+from pipekit.api.future_caller import (
+    exact_use,
+    is_assignment,
+    is_attribute,
+    is_label,
+    is_looker,
+    is_pandas,
+    is_product,
+    is_seed,
+    is_subscript,
+)
 from pipekit.api.future_kind import FutureType, is_future
 from pipekit.api.future_methods import special_methods
 from pipekit.api.future_nesting import find_futures, replace_futures
@@ -81,6 +74,10 @@ class Source(Protocol):
         """For people, such as `fit.value, running`. Never waits, never raises."""
 
 
+class NotYet(AttributeError, TypeError):
+    """For those who only look: what they ask for is not there before the step has ended."""
+
+
 class _Handle(Generic[T_co], metaclass=FutureType):
     """The slots, and what is not a plain delegation to the value; `future_methods` adds the rest.
 
@@ -98,16 +95,17 @@ class _Handle(Generic[T_co], metaclass=FutureType):
         return f"<Future {_source(self).describe_output(_output(self))}>"
 
     def __getattribute__(self, name: str) -> Any:
-        if name[:1] == "_":
-            if name in _OWN:
-                return object.__getattribute__(self, name)
-            if _is_probe(name) and not _is_ready(self):
-                raise AttributeError(f"{self!r} has no {name} yet")
-            value = value_of(self)
-            if name in _MISLEADING and _misleads(name, value):
-                raise AttributeError(f"{self!r} hides {name}: it would be misread")
-            return getattr(value, name)
-        return getattr(value_of(self), name)
+        if name in _OWN:
+            return object.__getattribute__(self, name)
+        if not _is_ready(self):
+            if _is_probe(name):
+                raise NotYet(f"{self!r} has no {name} yet")
+            if name == "__class__" and is_looker(sys._getframe(1)):
+                return type(self)
+        value = value_of(self)
+        if name in _MISLEADING:
+            _check_use(self, name, value, sys._getframe(1))
+        return getattr(value, name)
 
     def __setattr__(self, name: str, item: Any) -> None:
         setattr(value_of(self), name, _plain(item))
@@ -118,23 +116,36 @@ class _Handle(Generic[T_co], metaclass=FutureType):
     def __dir__(self) -> list[str]:
         return dir(value_of(self)) if _is_ready(self) else dir(_Handle)
 
+    def __str__(self) -> str:
+        return repr(self) if _is_looked_at(self, sys._getframe(1)) else str(value_of(self))
+
     def __getitem__(self, key: Any) -> Any:
         return operator.getitem(value_of(self), _plain_key(key))
 
     def __setitem__(self, key: Any, item: Any) -> None:
-        operator.setitem(value_of(self), _plain_key(key), _plain(item))
+        value = value_of(self)
+        if hasattr(value, "__array_interface__") and not is_assignment(sys._getframe(1)):
+            # It would be swapped row by row, and the rows are views of one memory.
+            raise _not_as("array that a function shuffles or fills", self)
+        operator.setitem(value, _plain_key(key), _plain(item))
 
     def __delitem__(self, key: Any) -> None:
         operator.delitem(value_of(self), _plain_key(key))
 
     def __hash__(self) -> int:
-        digest = hash(value_of(self))
-        if is_label(sys._getframe(1)):
+        value = value_of(self)
+        digest = hash(value)
+        caller = sys._getframe(1)
+        if is_label(caller):
             raise _not_as("label of a plain pandas object", self)  # it would be taken for a new one
+        if is_seed(caller) and not _is_seed_of(value, digest):
+            raise _not_as("seed of a random generator", self)  # other numbers would come
         return digest
 
-    def __index__(self) -> int:
-        return int(operator.index(value_of(self)))  # exactly an int: a bool is deprecated here
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        value = value_of(self)
+        entries = getattr(value, "__mro_entries__", None)
+        return (value,) if entries is None or isinstance(value, type) else entries(bases)
 
     def __pow__(self, exponent: Any, modulus: Any = None) -> Any:
         return pow(value_of(self), _plain(exponent), _plain(modulus))
@@ -165,7 +176,10 @@ class _Handle(Generic[T_co], metaclass=FutureType):
         return np.array(value, dtype=dtype, copy=copy, subok=True)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        return getattr(ufunc, method)(*map(_plain, inputs), **get(options))
+        plain = list(map(_plain, inputs))
+        if ufunc.__name__ == "multiply" and not options and is_product(sys._getframe(1)):
+            return operator.mul(*plain)  # of a list and a number it is no product
+        return getattr(ufunc, method)(*plain, **get(options))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return function(*get(args), **get(kwargs))
@@ -198,19 +212,39 @@ class Future(_Handle[T_co]):
     def __next__(self) -> Any:
         return next(value_of(self))
 
+    def __index__(self) -> int:
+        value = value_of(self)
+        if isinstance(value, bool) and is_subscript(sys._getframe(1)):
+            raise _not_as("index of a plain list or array", self)  # to an array it is a mask
+        try:
+            return int(operator.index(value))  # exactly an int: a bool is deprecated here
+        except TypeError as error:
+            if _is_path(value):
+                error.add_note("What takes a file's name or its number asks for the number first.")
+                error.add_note(f"{self!r} has a name: write get(x) in place of x.")
+            raise
 
-def _settled_class(**methods: Any) -> type[Any]:
-    return FutureType("Future", (_Handle,), {"__slots__": (), "__module__": __name__, **methods})
+
+# `callable(f)`, C code that looks for an iterator, and C code that takes the number or the name of
+# a file ask the class alone, and are often a first branch (`frame[f]` asks the first two). So these
+# methods are there only if the value has them, as far as that is known: once it was touched.
+_settled: dict[tuple[bool, bool, bool], type] = {}
 
 
-# `callable(f)`, and C code that looks for an iterator, ask the class alone and are often a first
-# branch (`frame[f]` asks both), so these two methods are there only if the value has them.
-_SETTLED = {
-    (False, False): _settled_class(),
-    (False, True): _settled_class(__next__=Future.__next__),
-    (True, False): _settled_class(__call__=Future.__call__),
-    (True, True): _settled_class(__call__=Future.__call__, __next__=Future.__next__),
-}
+def _settled_class(value: Any) -> type:
+    key = (callable(value), hasattr(type(value), "__next__"), _is_path(value))
+    kind = _settled.get(key)
+    if kind is None:
+        body: dict[str, Any] = {"__slots__": (), "__module__": __name__}
+        if key[0]:
+            body["__call__"] = Future.__call__
+        if key[1]:
+            body["__next__"] = Future.__next__
+        if not key[2]:
+            body["__index__"] = Future.__index__
+        kind = _settled[key] = FutureType("Future", (_Handle,), body)
+    return kind
+
 
 _source: Callable[[Any], Source] = _Handle.__dict__["_pipekit_source"].__get__
 _output: Callable[[Any], str] = _Handle.__dict__["_pipekit_output"].__get__
@@ -218,10 +252,12 @@ _set_source: Callable[[Any, Source], None] = _Handle.__dict__["_pipekit_source"]
 _set_output: Callable[[Any, str], None] = _Handle.__dict__["_pipekit_output"].__set__
 _set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 
-_OWN = frozenset({"__array__", "__deepcopy__", "__reduce_ex__"})
-"""Asked of the instance by numpy, `copy` and `pickle`, yet not to be the value's."""
+_OWN = frozenset({"__array__", "__deepcopy__", "__mro_entries__", "__reduce_ex__"})
+"""Asked of the instance by numpy, `copy`, `class` and `pickle`, yet not to be the value's."""
 
-_MISLEADING = frozenset({"__array_interface__", "__array_struct__", "__iter__"})
+_MISLEADING = frozenset({
+    "__array_interface__", "__array_struct__", "__bases__", "__class__", "__iter__",
+})  # fmt: skip
 """Found by who cannot see what the value is, and then taken for more than it says."""
 
 
@@ -248,22 +284,30 @@ def value_of(future: Any) -> Any:
 
     Raises:
         StepFailed, StepSkipped, Stopped: As its source does.
+        NotYet: A debugger asks, and would have to wait.
     """
+    if _is_looked_at(future, sys._getframe(1)):
+        raise NotYet(f"{future!r} has no value yet")
     value = _source(future).get_output(_output(future))
     if type(future) is Future:
-        _set_class(future, _SETTLED[callable(value), hasattr(type(value), "__next__")])
+        _set_class(future, _settled_class(value))
     return value
 
 
-def get(value: T) -> T:
+@overload
+def get(value: Future[T]) -> T: ...
+@overload
+def get(value: T) -> T: ...
+
+
+def get(value: Any) -> Any:
     """`value` with every future in it replaced by its plain value, at any depth; waits for all.
 
     Raises:
         StepFailed, StepSkipped, Stopped: As the first future that has no value does.
         UsageError: A container with a future in it is of a class that cannot be copied.
     """
-    plain: T = replace_futures(value, value_of)
-    return plain
+    return replace_futures(value, value_of)
 
 
 def _plain(value: Any) -> Any:
@@ -287,17 +331,44 @@ def _is_ready(future: Any) -> bool:
     return _source(future).has_output(_output(future))
 
 
+def _is_looked_at(future: Any, caller: FrameType) -> bool:
+    return not _is_ready(future) and is_looker(caller)
+
+
 def _is_probe(name: str) -> bool:
     return name.startswith("_ipython_") or (name.startswith("_repr_") and name.endswith("_"))
 
 
-def _misleads(name: str, value: Any) -> bool:
+def _is_seed_of(value: Any, digest: int) -> bool:
+    """Whether `random` does with the hash what it does with the value."""
+    if isinstance(value, int):
+        return 0 <= value == digest
+    return isinstance(value, float) and value == value
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) or hasattr(type(value), "__fspath__")
+
+
+def _check_use(future: Any, name: str, value: Any, caller: FrameType) -> None:
+    """Refuse a name of `_MISLEADING` where it would be misread."""
+    if name == "__class__":
+        use = exact_use(caller)
+        if use:
+            raise _not_as(use, future)
+        return
     if name == "__iter__":
         # pandas knows text by its exact class, and takes what else has this for a list of labels.
-        return isinstance(value, (str, bytes))
-    # numpy prefers these to `__array__`, and loses a mask or the unit of a time.
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+        misleads = isinstance(value, (str, bytes)) and is_pandas(caller)
+    elif name == "__bases__":
+        # `issubclass(f, C)` goes on from here, past the class itself.
+        misleads = not is_attribute(caller)
+    else:
+        # numpy prefers these to `__array__`, and loses a mask or the unit of a time.
+        numpy = sys.modules.get("numpy")
+        misleads = numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+    if misleads:
+        raise AttributeError(f"{future!r} hides {name}: it would be misread")
 
 
 for _name, _method in special_methods(value_of, _plain).items():

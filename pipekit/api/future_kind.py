@@ -5,6 +5,11 @@ Owns nothing of what a future does; that is `future.py`.
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
+_FIELDS = "__dataclass_fields__"
+
 
 class FutureType(type):
     """The class of the classes of futures.
@@ -21,6 +26,16 @@ class FutureType(type):
 
     def __instancecheck__(cls, instance: object) -> bool:
         return is_future(instance)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name == _FIELDS:
+            # `dataclasses` asks `type(obj)` for its fields: those of the value are meant.
+            caller = sys._getframe(1)
+            if caller.f_globals.get("__name__") == "dataclasses":
+                asked = caller.f_locals.get("obj")
+                if type(asked) is cls:
+                    return getattr(asked.__class__, name)
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
 
 def is_future(value: object) -> bool:

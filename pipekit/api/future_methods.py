@@ -6,7 +6,6 @@ that are more than that stand in `future.py`.
 
 from __future__ import annotations
 
-import copy
 import math
 import operator
 import os
@@ -114,7 +113,7 @@ def special_methods(
         methods[f"__{name}__"] = makers.by_operator(operation)
         methods[f"__r{name}__"] = makers.by_reflected(name, operation, assignment)
         if assignment is not operation:
-            methods[f"__i{name}__"] = makers.by_assignment(name, assignment)
+            methods[f"__i{name}__"] = makers.by_operator(assignment)
     for names, statement in _PROTOCOLS.items():
         for name in names:
             methods[name] = makers.by_protocol(name, names, statement)
@@ -161,21 +160,6 @@ class _Makers:
 
         return method
 
-    def by_assignment(
-        self, name: str, assignment: Callable[[Any, Any], Any]
-    ) -> Callable[[Any, Any], Any]:
-        value_of = self.value_of
-        plain = self.plain
-        inplace = f"__i{name}__"
-
-        def method(future: Any, other: Any) -> Any:
-            value = value_of(future)
-            if hasattr(type(value), inplace):
-                value = _copy_for_inplace(value)
-            return assignment(value, plain(other))
-
-        return method
-
     def by_protocol(
         self, name: str, names: tuple[str, ...], statement: Callable[[Any], Any]
     ) -> Callable[..., Any]:
@@ -189,14 +173,3 @@ class _Makers:
             return getattr(kind, name)(value, *args)
 
         return method
-
-
-def _copy_for_inplace(value: Any) -> Any:
-    """What an operator with assignment may change, so that other names of the future see nothing.
-
-    A class that says how it is copied copies what its operators change (arrays, frames); of others
-    a shallow copy may share it (a tensor's memory), so they are copied in depth.
-    """
-    if isinstance(value, (list, set, dict, bytearray)) or hasattr(type(value), "__copy__"):
-        return copy.copy(value)
-    return copy.deepcopy(value)

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pipekit.api.signature import Binder
 from pipekit.control.current import current_run
@@ -14,16 +14,22 @@ from pipekit.errors import UsageError, nearest
 from pipekit.origin import origin_of
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from pipekit.api.check import Checker
+    from pipekit.api.options import OnFailure, PipelineKeywords
     from pipekit.api.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
-OnFailure = Literal["fail", "continue"]
+__tracebackhide__ = True
+"""For pytest: where a run raises, a test's traceback ends at the user's line."""
 _OPTIONS = ("name", "project", "version", "on_failure", "executor")
 
 
-class Pipeline(Generic[P, R]):
+class Pipeline(Generic[P, R_co]):
     """A function whose calls are runs: recorded, with its component calls as parallel steps.
 
     Attributes:
@@ -33,7 +39,7 @@ class Pipeline(Generic[P, R]):
     """
 
     def __init__(
-        self, function: Callable[P, R], *, name: str = "", project: str = "", version: str = "",
+        self, function: Callable[P, R_co], *, name: str = "", project: str = "", version: str = "",
         on_failure: OnFailure = "fail", executor: str = "",
     ) -> None:  # fmt: skip
         if not callable(function):
@@ -43,16 +49,18 @@ class Pipeline(Generic[P, R]):
             )
         if on_failure not in ("fail", "continue"):
             raise UsageError(f"on_failure={on_failure!r} is to be 'fail' or 'continue'.")
+        _check_plain(function)
         self.function = function
-        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.name: str = name or getattr(function, "__name__", type(function).__name__)
         self.project = project
         self.version = version
         self.on_failure: OnFailure = on_failure
         self.executor = executor
         self._binder: Binder | None = None
+        self._checker: Checker | None = None
         functools.update_wrapper(self, function, updated=())
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run now, and return the plain value; in a pipeline function: a future, at once.
 
         Raises:
@@ -63,8 +71,8 @@ class Pipeline(Generic[P, R]):
 
         run = current_run.get()
         if run is not None:
-            return cast(R, conductor.call_child(self, run, args, kwargs))
-        return cast(R, conductor.run_now(self, args, kwargs).result())
+            return cast(R_co, conductor.call_child(self, run, args, kwargs))
+        return cast(R_co, conductor.run_now(self, args, kwargs).result())
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Task:
         """Run now, and return the run's `Task`, however it ended: see its `status` and `error`."""
@@ -72,14 +80,14 @@ class Pipeline(Generic[P, R]):
 
         return conductor.run_now(self, args, kwargs).task()
 
-    def debug(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def debug(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run now, with each step at its call in this thread, so that breakpoints work."""
         return self.options(executor="inline")(*args, **kwargs)
 
     def options(
         self, *, executor: str | None = None, name: str | None = None, project: str | None = None,
         version: str | None = None, on_failure: OnFailure | None = None,
-    ) -> Pipeline[P, R]:  # fmt: skip
+    ) -> Pipeline[P, R_co]:  # fmt: skip
         """The same pipeline with other options.
 
         Raises:
@@ -99,14 +107,23 @@ class Pipeline(Generic[P, R]):
         )
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Parameter name -> value, defaults filled in.
+        """Parameter name -> value, defaults filled in; the values are checked, never changed.
 
         Raises:
             TypeError: as the call itself would.
+            UsageError: a value is of another type than its parameter's annotation says.
         """
         if self._binder is None:
             self._binder = Binder(self.function, self.name)
-        return self._binder.bind(args, kwargs)
+        bound = self._binder.bind(args, kwargs)
+        if self._checker is None:
+            from pipekit.api.check import Checker  # at the first call, not at the import
+            from pipekit.api.future_misuse import warn_of_misuse
+
+            warn_of_misuse(self.function, Pipeline)
+            self._checker = Checker(self.function, self._binder.defaults)
+        self._checker.check(self.name, bound)
+        return bound
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -135,22 +152,34 @@ class Pipeline(Generic[P, R]):
         return f"<pipeline {self.name}>"
 
 
-@overload
-def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+def _check_plain(function: Callable[..., Any]) -> None:
+    """
+    Raises:
+        UsageError: it does not run through when it is called.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(
+            f"Pipeline {name!r} is an async function, but a pipeline function is a plain one: "
+            "component calls in it do not wait anyhow.",
+            hint=f"write 'def {name}(…)', and put what needs 'await' into a component: "
+            "'@component' takes an 'async def'.",
+        )
+    if inspect.isgeneratorfunction(function):
+        raise UsageError(
+            f"Pipeline {name!r} is a generator, but a run has one value.",
+            hint="return a list; components may yield, and give a list too.",
+        )
 
 
 @overload
 def pipeline(
-    *, name: str = ..., project: str = ..., version: str = ..., on_failure: OnFailure = ...,
-    executor: str = ...,
-) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...  # fmt: skip
-
-
+    function: Callable[P, R], /, **options: Unpack[PipelineKeywords]
+) -> Pipeline[P, R]: ...
 @overload
 def pipeline(
-    function: Callable[P, R], /, *, name: str = ..., project: str = ..., version: str = ...,
-    on_failure: OnFailure = ..., executor: str = ...,
-) -> Pipeline[P, R]: ...  # fmt: skip
+    **options: Unpack[PipelineKeywords],
+) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
 
 
 def pipeline(function: Any = None, /, **options: Any) -> Any:

@@ -10,21 +10,26 @@ from pipekit.errors import nearest
 
 _VALUES = frozenset({int, float, str, bool, type(None), bytes, tuple, list, dict, set})
 """Types of defaults that code compares by value."""
+_MUTABLE = frozenset({list, dict, set})
 _PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Binder:
     """Binds calls of one function."""
 
-    __slots__ = ("_keyword_only", "_name", "_names", "_sentinels", "_signature", "defaults")
+    __slots__ = (
+        "_keyword_only",
+        "_mutable",
+        "_name",
+        "_names",
+        "_sentinels",
+        "_signature",
+        "defaults",
+    )
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
-        """
-        Raises:
-            ValueError: the function has no signature that can be read (some of C).
-        """
         self._name = name
-        self._signature = inspect.signature(function)
+        self._signature = _signature(function)
         parameters = self._signature.parameters.values()
         self._names: tuple[str, ...] | None = None
         if all(parameter.kind in _PLAIN for parameter in parameters):
@@ -37,6 +42,11 @@ class Binder:
         }
         self._sentinels = frozenset(
             name for name, value in self.defaults.items() if type(value) not in _VALUES
+        )
+        self._mutable = tuple(
+            name
+            for name, value in self.defaults.items()
+            if type(value) in _MUTABLE and self._names is not None
         )
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -67,11 +77,17 @@ class Binder:
     def without_defaults(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments without those that are the very default: a sentinel that code compares by
-        `is` would not be itself after its travel."""
+        """The arguments as they are sent: without those that are the very default, for a sentinel
+        that code compares by `is` would not be itself after its travel; with a default list, dict
+        or set, of which each step is to have one of its own, whatever another did to it."""
+        names = self._names
+        for name in self._mutable:
+            if name not in kwargs and names is not None and name not in names[: len(args)]:
+                default = self.defaults[name]
+                if _is_plain(default):
+                    kwargs = {**kwargs, name: default}
         if not self._sentinels:
             return args, kwargs
-        names = self._names
         while names is not None and args and self._is_sentinel(names[len(args) - 1], args[-1]):
             args = args[:-1]
         return args, {k: v for k, v in kwargs.items() if not self._is_sentinel(k, v)}
@@ -95,6 +111,23 @@ class Binder:
             raise TypeError(f"{self._name}() {error}") from None
         bound.apply_defaults()
         return dict(bound.arguments)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Some functions of C have none that can be read: they take what they are given."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return inspect.signature(lambda *args, **kwargs: None)
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return all(_is_plain(key) and _is_plain(held) for key, held in value.items())
+    if kind in (list, tuple, set):
+        return all(map(_is_plain, value))
+    return kind in _VALUES
 
 
 def outputs_from_annotation(function: Callable[..., Any]) -> tuple[str, ...]:

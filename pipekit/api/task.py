@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.artifact import Artifacts
-from pipekit.clock import SystemClock, to_datetime
-from pipekit.errors import NotFound, PipekitError, nearest, short
+from pipekit.api.metric import Metrics
+from pipekit.clock import to_datetime
+from pipekit.control.earlier import find_earlier
+from pipekit.errors import NotFound, PipekitError, TaskNotFound, UsageError, nearest, short
 from pipekit.model.failure import Failure
+from pipekit.model.reason import reason
 from pipekit.model.records import Attempt, Kind
 from pipekit.model.records import Task as TaskRecord
 from pipekit.model.status import TERMINAL, Status
 
 if TYPE_CHECKING:
+    from networkx import DiGraph
+
     from pipekit.control.archive import Archive
     from pipekit.control.step import Step
+
+
+_RECORDED_WITHIN_SECONDS = 5.0
+_RUNS = (Kind.PIPELINE, Kind.SCRIPT)
 
 
 class Task:
@@ -28,6 +38,7 @@ class Task:
         self._archive = archive
         self._step = step
         self._ended: TaskRecord | None = None
+        self._is_running = False
         self.id = task_id
 
     @classmethod
@@ -36,13 +47,76 @@ class Task:
         return cls(step.run.session.archive, step.task_id, step=step)
 
     @classmethod
-    def get(cls, archive: Archive, prefix: str) -> Task:
-        """The task whose id begins with `prefix`.
+    def of_running(cls, archive: Archive, task_id: str) -> Task:
+        """The task whose code runs in this process, which is recorded soon if it is not yet."""
+        task = cls(archive, task_id)
+        task._is_running = True
+        return task
+
+    @classmethod
+    def get_task(
+        cls,
+        task_id: str | None = None,
+        *,
+        project_name: str | None = None,
+        task_name: str | None = None,
+    ) -> Task:
+        """The task of an id, or the newest run of a name.
+
+        Looks into the home of the working folder's project, or that of `PIPEKIT_HOME`; in a step,
+        into the one that it is recorded in.
+
+        Args:
+            task_id: The id, or its beginning as long as that is unique.
+            project_name: Without an id: only runs of this project.
+            task_name: Without an id: only runs of this name.
 
         Raises:
-            TaskNotFound: there is none, or more than one.
+            TaskNotFound: there is none, or the id's beginning is that of more than one.
         """
-        return cls(archive, archive.get_task(prefix).id)
+        archive = _archive()
+        if task_id is not None:
+            return cls(archive, archive.get_task(task_id).id)
+        found = cls.get_tasks(project_name=project_name, task_name=task_name, limit=1)
+        if found:
+            return found[0]
+        given = {"project": project_name, "name": task_name}
+        wanted = " and ".join(f"{key} {value!r}" for key, value in given.items() if value)
+        known = sorted({task.name for task in archive.store.list_tasks(kinds=_RUNS, limit=1000)})
+        has = f"There are runs of: {', '.join(known[:12])}." if known else "There are no runs."
+        raise TaskNotFound(
+            f"No run has the {wanted}. {has}" if wanted else has,
+            hint=nearest(task_name or "", known) or "'pipekit doctor' shows which store is used.",
+        )
+
+    @classmethod
+    def get_tasks(
+        cls,
+        *,
+        project_name: str | None = None,
+        task_name: str | None = None,
+        status: Status | str | None = None,
+        limit: int | None = None,
+    ) -> list[Task]:
+        """Runs, newest first, child runs among them: those of a project, a name, a status.
+
+        Raises:
+            UsageError: there is no such status.
+        """
+        statuses: tuple[Status, ...] = ()
+        if status is not None:
+            words = [known.value for known in Status]
+            if status not in words:
+                raise UsageError(
+                    f"No status is {status!r}. There are: {', '.join(words)}.",
+                    hint=nearest(str(status), words),
+                )
+            statuses = (Status(status),)
+        archive = _archive()
+        found = archive.store.list_tasks(
+            kinds=_RUNS, project=project_name, name=task_name, statuses=statuses, limit=limit
+        )
+        return [cls(archive, record.id) for record in found]
 
     @property
     def record(self) -> TaskRecord:
@@ -55,10 +129,24 @@ class Task:
             from pipekit.control.recorder import task_record
 
             return task_record(step, step.status, started_at=step.started_at)
+        if found is None and self._is_running:
+            found = self._wait_for_record()
         if found is None:
             raise PipekitError(f"Task {self.id} is not in the store any more.")
         if found.status in TERMINAL:
             self._ended = found
+        return found
+
+    def _wait_for_record(self) -> TaskRecord:
+        end = monotonic() + _RECORDED_WITHIN_SECONDS
+        while (found := self._archive.store.find_task(self.id)) is None:
+            if monotonic() > end:
+                raise PipekitError(
+                    f"Task {self.id} is not in the store that this process sees.",
+                    hint="a store in memory is seen by inline steps only: use another, or "
+                    "executor='inline'.",
+                )
+            sleep(0.005)
         return found
 
     @property
@@ -137,7 +225,7 @@ class Task:
             return 0.0
         if record.started_at is None:
             return None
-        end = record.ended_at if record.ended_at is not None else SystemClock.now()
+        end = record.ended_at if record.ended_at is not None else self._archive.clock.now()
         return max(0.0, end - record.started_at)
 
     @property
@@ -156,6 +244,16 @@ class Task:
         """The steps of a run in the order of their calls; child runs among them."""
         records = self._archive.store.list_tasks(parent=self.id)
         return [Task(self._archive, record.id) for record in reversed(records)]
+
+    def graph(self) -> DiGraph[str]:
+        """What each step of a run took from which, as a `networkx.DiGraph`: to be asked, say, for
+        its longest path. Nodes are the ids of the steps, with `name`, `component`, `kind`,
+        `status`, `reused` and `seconds`; edges have the `outputs` that were taken, none where a
+        step only waited (`after=`)."""
+        from pipekit.model.graph import Graph
+
+        records = self._archive.store.list_tasks(parent=self.id)
+        return Graph.of(records[::-1], now=self._archive.clock.now()).to_networkx()
 
     def __getitem__(self, name: str) -> Task:
         """The first step of that name.
@@ -177,7 +275,25 @@ class Task:
     @property
     def artifacts(self) -> Artifacts:
         """Its stored values by name."""
-        return Artifacts(self._archive, self.id, self.name)
+        record = self.record
+        return Artifacts(self._archive, self.id, record.name, record.reused_from)
+
+    @property
+    def metrics(self) -> Metrics:
+        """The numbers that it has logged, by name; of a reused one, those of the task that it was
+        reused from."""
+        record = self.record
+        logged = self._archive.store.list_metrics(record.reused_from or self.id)
+        return Metrics(self.id, record.name, logged)
+
+    @property
+    def why(self) -> str:
+        """Why it ran, or from where it was reused, in a few words: compared with the same step of
+        the run of its pipeline before this one."""
+        record = self.record
+        if record.reused_from is not None:
+            return f"reused from {short(record.reused_from)}"
+        return reason(record, find_earlier(self._archive.store, record))
 
     @property
     def value(self) -> Any:
@@ -194,7 +310,8 @@ class Task:
             raise PipekitError(
                 f"Task {self.name!r} ({short(self.id)}) has no value, for it is {status.value}{why}"
             )
-        values = [artifact.get() for artifact in self.artifacts.values()]
+        artifacts = self.artifacts
+        values = [artifacts[name].get() for name in self.record.spec.outputs]
         return values[0] if len(values) == 1 else tuple(values)
 
     @property
@@ -219,8 +336,24 @@ class Task:
     def __repr__(self) -> str:
         return f"<Task {self.name!r} {short(self.id)} {self.status.value}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows. Never raises."""
+        from pipekit.api.display import html_of
+
+        return html_of(self._archive, self)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and other.id == self.id
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def _archive() -> Archive:
+    """Of the home that the calling code belongs to."""
+    from pipekit.control.session import archive_for
+    from pipekit.settings import read_settings
+    from pipekit.worker.task_log import current_step
+
+    step = current_step()
+    return archive_for(step.settings if step is not None else read_settings())

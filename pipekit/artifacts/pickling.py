@@ -11,16 +11,15 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-import sys
-from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from pipekit.artifacts import by_value
 from pipekit.artifacts.mapped import writable
+from pipekit.artifacts.name import has_name, reduce_name, steps_to
 from pipekit.artifacts.path import PathSerializer
 from pipekit.artifacts.preview import describe
-from pipekit.origin import MAIN, stable_name
 
 if TYPE_CHECKING:
     from pipekit.ports import Sink
@@ -141,34 +140,13 @@ class _Parts:
 
 def reduce_named(obj: Any) -> Any:
     """For a pickler's `reducer_override`: how a class or function is written where its plain name
-    would not lead to it in another process; `NotImplemented` where it would, or no name does."""
-    module_name, qualname = obj.__module__, obj.__qualname__
-    module = sys.modules.get(module_name) if isinstance(module_name, str) else None
-    if module is None:
-        return NotImplemented
-    steps = _steps_to(obj, module, qualname)
-    if steps is None:
-        return NotImplemented
-    if not steps and module_name != MAIN:
-        return NotImplemented
-    name = stable_name(module_name)
-    return NotImplemented if name == MAIN else (_find_named, (name, qualname, steps))
-
-
-def _steps_to(obj: Any, module: Any, qualname: str) -> tuple[str, ...] | None:
-    """How to get from what bears the name to the object: a component's function, what a decorator
-    wraps; None where it is not there."""
-    found = module
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    steps: list[str] = []
-    while found is not obj:
-        step = "function" if callable(getattr(found, "function", None)) else "__wrapped__"
-        found = getattr(found, step, None)
-        steps.append(step)
-        if found is None or len(steps) > 64:
-            return None
-    return tuple(steps)
+    would not lead to it in another process; `NotImplemented` where it would, or where nothing but
+    cloudpickle can tell (lambdas, functions in functions)."""
+    if has_name(obj):
+        return reduce_name(obj)
+    if isinstance(obj, type) or steps_to(obj) is not None:
+        return by_value.reduce(obj)
+    return NotImplemented
 
 
 class _NamePickler(pickle.Pickler):
@@ -192,13 +170,6 @@ def _by_value_pickler(out: io.BytesIO, keep_apart: Any, reduction: _Reduction) -
 
 
 # --- reading ----------------------------------------------------------------------------------
-
-
-def _find_named(module: str, qualname: str, steps: tuple[str, ...]) -> Any:
-    found: Any = import_module(module)
-    for part in (*qualname.split("."), *steps):
-        found = getattr(found, part)
-    return found
 
 
 def _restore_path(packed: Any) -> Path:

@@ -13,15 +13,17 @@ from pipekit.artifacts.frame import ArrowSerializer, PandasSerializer, PolarsSer
 from pipekit.artifacts.path import PathSerializer
 from pipekit.artifacts.pickling import PickleSerializer
 from pipekit.artifacts.plain import BytesSerializer, JsonSerializer, TextSerializer
+from pipekit.artifacts.registered import REGISTERED, list_registered
 from pipekit.artifacts.tree import RecordSerializer, TreeSerializer
-from pipekit.errors import ArtifactError, UsageError, nearest
+from pipekit.errors import ArtifactError, nearest
 
 if TYPE_CHECKING:
     from pipekit.ports import Serializer
 
 
 class SerializerRegistry:
-    """An ordered list: the first serializer that accepts a value takes it.
+    """An ordered list: the first serializer that accepts a value takes it; those that users have
+    registered stand before pipekit's own.
 
     Besides the port's, a serializer may have two attributes. `signed = True`: loading runs code or
     imports what the bytes name, so the store signs them (32 bytes at the end, which `load` ignores)
@@ -30,32 +32,16 @@ class SerializerRegistry:
     """
 
     def __init__(self, serializers: list[Serializer]) -> None:
-        self._ordered: list[Serializer] = []
-        self._by_name: dict[str, Serializer] = {}
-        self.has_own = False
-        """Whether users have registered any."""
-        for serializer in serializers:
-            self._ordered.append(serializer)
-            self._by_name[serializer.name] = serializer
+        self._ordered = serializers
+        self._by_name = {serializer.name: serializer for serializer in serializers}
 
-    def register(self, serializer: Serializer) -> None:
-        """Put a user's serializer before all others.
-
-        Raises:
-            UsageError: another one has that name, which is recorded with each value.
-        """
-        if self._by_name.get(serializer.name, serializer) is not serializer:
-            raise UsageError(
-                f"A serializer named {serializer.name!r} is there already.",
-                hint="give yours another name: values that were stored find it by its name.",
-            )
-        self._by_name[serializer.name] = serializer
-        self._ordered.insert(0, serializer)
-        self.has_own = True
+    def list_names(self) -> list[str]:
+        """Of pipekit's own, then of those registered."""
+        return [*self._by_name, *REGISTERED]
 
     def list_accepting(self, value: object) -> Iterator[Serializer]:
         """The serializers that accept a value, best first."""
-        for serializer in self._ordered:
+        for serializer in (*list_registered(), *self._ordered):
             if serializer.accepts(value):
                 yield serializer
 
@@ -65,13 +51,15 @@ class SerializerRegistry:
         Raises:
             ArtifactError: there is none.
         """
-        found = self._by_name.get(name)
+        found = self._by_name.get(name) or REGISTERED.get(name)
         if found is None:
-            known = list(self._by_name)
+            known = self.list_names()
             raise ArtifactError(
                 f"A value was stored by the serializer {name!r}, which is not registered. "
                 f"Known: {', '.join(known)}.",
-                hint=nearest(name, known) or "register it before the value is used.",
+                hint=nearest(name, known)
+                or "import the module that registers it, then load the value in Python; "
+                "get_local_copy() gives its bytes without it.",
             )
         return found
 

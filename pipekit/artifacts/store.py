@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
+from pipekit.artifacts import by_value
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.plain import JsonSerializer, TextSerializer, encode_json, is_short_int
+from pipekit.artifacts.registered import REGISTERED
 from pipekit.artifacts.sink import BlobSink
 from pipekit.artifacts.unfit import Unfit
 from pipekit.clock import SystemClock
@@ -22,7 +24,7 @@ from pipekit.errors import (
     PipekitError,
     UntrustedPickle,
 )
-from pipekit.model.hashing import Hasher
+from pipekit.model.hashing import Hasher, digest_bytes
 from pipekit.model.value import Digest, StoredValue
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class ArtifactStore:
         self._copies = copies
         self._blobs = blobs
         self._hasher = hasher
+        by_value.learn(hasher.code_of)
         self._key = key
         self._signing_key: bytes | None = None
         self._inline_bytes = inline_bytes
@@ -109,7 +112,7 @@ class ArtifactStore:
             StoreUnavailable: the blob store cannot be written.
         """
         cls = type(value)
-        if cls in _PLAIN and (self._registry is None or not self._registry.has_own):
+        if cls in _PLAIN and not REGISTERED:
             plain = self._put_plain(value, cls)
             if plain is not None:
                 return plain
@@ -157,7 +160,7 @@ class ArtifactStore:
                 raise
             if getattr(serializer, "signed", False):
                 sink.write(self._sign(sink.digest()))
-            digest = sink.content or self._hasher.digest(value)
+            digest = sink.content or self._digest(serializer, value, sink)
             stored = StoredValue(
                 digest=digest,
                 blob=sink.adopt(),
@@ -170,6 +173,14 @@ class ArtifactStore:
             return stored, sink.inline()
         finally:
             sink.close()
+
+    def _digest(self, serializer: Serializer, value: object, sink: BlobSink) -> Digest:
+        if serializer.name not in REGISTERED:
+            return self._hasher.digest(value)
+        try:
+            return self._hasher.digest(value)
+        except Exception:  # noqa: BLE001 - user code; what their serializer wrote can stand for it
+            return digest_bytes("bytes of", serializer.name, sink.digest().hex())
 
     # --- out ----------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ class Fingerprinter:
 
     def __init__(self, *, root: Path | None = None) -> None:
         self._root = os.path.abspath(root or os.getcwd())
+        self.root = self._root
+        """The project's folder, absolute."""
         self._lock = threading.RLock()
         self._python = _python_node()
         self.thaw()

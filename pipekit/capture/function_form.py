@@ -21,6 +21,7 @@ from pipekit.capture.ownership import (
     owner_of_loaded,
 )  # fmt: skip
 from pipekit.capture.references import FREE, GLOBAL, References, Use, find_references
+from pipekit.capture.rewritten import as_written
 from pipekit.capture.source_module import find_module
 from pipekit.model.value import Digest
 from pipekit.origin import stable_name
@@ -37,8 +38,9 @@ def facts_of(code: CodeType) -> CodeFacts:
     """Digest, free variables in the order of their use, and references of a code object."""
     facts = _facts.get(code)
     if facts is None:
-        decoded = decode(code)
-        facts = (*normalize(code, decoded), find_references(code, decoded))
+        written = as_written(code)
+        decoded = decode(written)
+        facts = (*normalize(written, decoded), find_references(written, decoded))
         _facts[code] = facts
     return facts
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
+from pipekit.origin import MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,15 @@ class Fingerprint:
     """Sorted by kind and name."""
     blind_spots: tuple[BlindSpot, ...]
     """Sorted by file and line."""
+
+    def around(self) -> Digest:
+        """Over the parts that another process finds on its own where the function itself travels
+        there by value: modules, packages, and what lies in them."""
+        found = [part for part in self.parts if not _travels(part)]
+        return digest_bytes(
+            *(text for part in found for text in (part.kind, part.name, part.digest))
+        )
+
+
+def _travels(part: Part) -> bool:
+    return part.name.startswith(f"{MAIN}.") or "<" in part.name

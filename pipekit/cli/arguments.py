@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipekit.cli.parameter import Parameter
-from pipekit.errors import UsageError, nearest
+from pipekit.errors import UsageError
 
-_OWN_WITH_VALUE = ("--executor", "-p", "--param")
-_OWN_ALONE = ("--json", "--help", "-h")
+_OWN_WITH_VALUE = ("--executor", "--params", "--until", "-p", "--param")
+_OWN_ALONE = ("--pdb", "--json", "--help", "-h")
 OWN = frozenset({*_OWN_WITH_VALUE, *_OWN_ALONE})
 """Options of pipekit's own: a parameter of such a name is given as `-p name=value`."""
 
@@ -20,10 +20,17 @@ class Arguments:
     """`pipekit run TARGET …` as it was typed."""
 
     executor: str = ""
+    until: str = ""
+    """Name of the step after which the run is to stop; empty: none."""
+    with_debugger: bool = False
     as_json: bool = False
     wants_help: bool = False
+    files: list[str] = field(default_factory=list)
+    """Files of parameters; a later one beats an earlier one."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Parameter name -> what was typed for it, one text for each time."""
+    unknown: list[str] = field(default_factory=list)
+    """Names that were typed and that the pipeline does not have."""
 
 
 def find_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
@@ -49,12 +56,21 @@ def find_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def parse(arguments: Sequence[str], parameters: Sequence[Parameter]) -> Arguments:
-    """Sort out what was typed beside the TARGET.
+    """Sort out what was typed beside the TARGET. Names that the pipeline does not have are
+    collected, so that all that is wrong can be said at once.
 
     Raises:
-        UsageError: an option is unknown, lacks its value, or something stands where none belongs.
+        UsageError: an option lacks its value, or something stands where none belongs.
     """
     return _Parser(parameters).parse(list(arguments))
+
+
+def spelled(parameter: Parameter, text: str = "VALUE") -> str:
+    """How a parameter is given: `--name VALUE`, or `-p name=VALUE` where pipekit has an option of
+    that name."""
+    if parameter.option in OWN:
+        return f"-p {parameter.name}={text}"
+    return f"{parameter.option} {text}"
 
 
 class _Parser:
@@ -63,6 +79,8 @@ class _Parser:
         self._takes_any_name = len(self._parameters) < len(parameters)
         self._by_name = {parameter.name: parameter for parameter in self._parameters}
         self._found = Arguments()
+        self._flag = ""
+        """The flag before what is read now."""
 
     def parse(self, left: list[str]) -> Arguments:
         left.reverse()
@@ -70,62 +88,70 @@ class _Parser:
             text = left.pop()
             name, equals, value = text.partition("=")
             given = value if equals else None
+            flag, self._flag = self._flag, ""
             if name in OWN:
                 self._own(name, given, left)
             elif name.startswith("--") and len(name) > 2:
                 self._parameter(name[2:].replace("-", "_"), given, left)
             else:
-                raise self._stray(text)
+                raise self._stray(text, flag)
         return self._found
 
     def _own(self, name: str, given: str | None, left: list[str]) -> None:
+        found = self._found
         if name in _OWN_ALONE:
             if given is not None:
                 raise UsageError(f"Option {name} takes no value, and was given {given!r}.")
-            self._found.as_json |= name == "--json"
-            self._found.wants_help |= name != "--json"
+            found.as_json |= name == "--json"
+            found.with_debugger |= name == "--pdb"
+            found.wants_help |= name in ("--help", "-h")
             return
         value = _value(name, given, left)
         if name == "--executor":
-            self._found.executor = value
-            return
-        parameter, equals, text = value.partition("=")
-        if not equals:
-            raise UsageError(f"{name} {value!r} has no '='.", hint=f"write {name} name=value.")
-        self._add(self._known(parameter.strip().replace("-", "_")), text)
+            found.executor = value
+        elif name == "--until":
+            found.until = value
+        elif name == "--params":
+            found.files.append(value)
+        else:
+            parameter, equals, text = value.partition("=")
+            if not equals:
+                raise UsageError(f"{name} {value!r} has no '='.", hint=f"write {name} name=value.")
+            self._add(parameter.strip().replace("-", "_"), text)
 
     def _parameter(self, name: str, given: str | None, left: list[str]) -> None:
         parameter = self._by_name.get(name)
         if parameter is not None and parameter.is_flag and given is None:
+            self._flag = name
             self._add(name, "true")
         elif parameter is None and self._is_negated(name):
             if given is not None:
                 raise UsageError(f"Option {_option(name)} takes no value, and was given {given!r}.")
             self._add(name[3:], "false")
+        elif parameter is None and not self._takes_any_name and given is None:
+            if left and not left[-1].startswith("--") and left[-1] not in OWN:
+                left.pop()  # its value, as far as can be told
+            self._found.unknown.append(name)
         else:
-            self._add(self._known(name), _value(_option(name), given, left))
+            self._add(name, _value(_option(name), given, left))
 
     def _is_negated(self, name: str) -> bool:
         parameter = self._by_name.get(name[3:]) if name.startswith("no_") else None
         return parameter is not None and parameter.is_flag
 
-    def _known(self, name: str) -> str:
-        if name in self._by_name or (self._takes_any_name and name.isidentifier()):
-            return name
-        known = [parameter.option for parameter in self._parameters]
-        has = f"It has: {', '.join(known)}." if known else "It has none."
-        raise UsageError(
-            f"The pipeline has no parameter {name!r}. {has}",
-            hint=nearest(_option(name), [*known, "--executor", "--json"]),
-        )
-
     def _add(self, name: str, text: str) -> None:
-        self._found.texts.setdefault(name, []).append(text)
+        if name in self._by_name or (self._takes_any_name and name.isidentifier()):
+            self._found.texts.setdefault(name, []).append(text)
+        else:
+            self._found.unknown.append(name)
 
-    def _stray(self, text: str) -> UsageError:
+    def _stray(self, text: str, flag: str) -> UsageError:
         hint = "a value that begins with '-' is written --name=value."
-        if not text.startswith("-") and self._parameters:
-            hint = f"parameters are given by name, such as {self._parameters[0].option} {text}."
+        if flag and not text.startswith("-"):
+            option = _option(flag)
+            hint = f"write {option}={text}, or {option} or --no-{option[2:]} alone."
+        elif not text.startswith("-") and self._parameters:
+            hint = f"parameters are given by name, such as {spelled(self._parameters[0], text)}."
         return UsageError(f"{text!r} belongs to no option.", hint=hint)
 
 

@@ -4,12 +4,16 @@ it is chosen: `pipekit --help` imports none of them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand
 
 from pipekit.cli.outcome import WRONG_USE
+from pipekit.model.status import Status
 
 Action = Callable[[], int]
 
@@ -18,15 +22,59 @@ app = typer.Typer(
     help="Run pipelines, and look at what they did.",
     epilog="Exit codes: 0 done, 1 the pipeline failed, 2 wrong use, 3 the store is out of reach, "
     "130 stopped.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich costs 30 ms, and help needs none
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _complete_task(incomplete: str) -> list[tuple[str, str]]:
+    from pipekit.cli.completion import complete_task
+
+    return complete_task(incomplete)
+
+
+def _complete_step(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from pipekit.cli.completion import complete_step
+
+    return complete_step(ctx.params.get("task") or "", incomplete)
+
+
+def _complete_artifact(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from pipekit.cli.completion import complete_artifact
+
+    return complete_artifact(ctx.params.get("task") or "", incomplete)
+
+
+def _complete_run_name(incomplete: str) -> list[str]:
+    from pipekit.cli.completion import complete_run_name
+
+    return complete_run_name(incomplete)
+
+
+class TargetCommand(TyperCommand):
+    """A command whose options are those of the pipeline that its TARGET names."""
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        from pipekit.cli.completion import complete_target_words
+
+        return complete_target_words(ctx.args, incomplete)
+
+
 AnyTaskId = Annotated[
-    str, typer.Argument(metavar="[ID]", help="Of a run or a step; default: the newest run.")
+    str,
+    typer.Argument(
+        metavar="[ID]",
+        help="Of a run or a step; default: the newest run.",
+        autocompletion=_complete_task,
+    ),
+]
+StepName = Annotated[
+    str,
+    typer.Argument(
+        metavar="[STEP]", help="Name of a step of that run.", autocompletion=_complete_step
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -63,6 +111,7 @@ def options(
 
 
 @app.command(
+    cls=TargetCommand,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     add_help_option=False,
     help="Run a pipeline.",
@@ -79,37 +128,87 @@ def list_runs(
     json: AsJson = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     steps: Annotated[bool, typer.Option("--steps", help="The steps below each run too.")] = False,
+    status: Annotated[list[Status] | None, typer.Option(help="Only these; repeatable.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Only runs of this name.", autocompletion=_complete_run_name)
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="Only runs of this project.")] = None,
 ) -> Action:
     """List runs, newest first."""
     from pipekit.cli.listing import list_runs
 
-    return partial(list_runs, as_json=json, limit=limit, with_steps=steps)
+    return partial(
+        list_runs, as_json=json, limit=limit, with_steps=steps, statuses=tuple(status or ()),
+        name=pipeline, project=project,
+    )  # fmt: skip
 
 
 @app.command()
-def show(task: AnyTaskId = "", json: AsJson = False) -> Action:
-    """Show a run or a step: status, parameters, steps, artifacts, why it failed."""
+def show(task: AnyTaskId = "", step: StepName = "", json: AsJson = False) -> Action:
+    """Show a run or a step: parameters, steps, values, console, code, why it failed."""
     from pipekit.cli.show import show
 
-    return partial(show, task, as_json=json)
+    return partial(show, task, step, as_json=json)
 
 
 @app.command()
 def logs(
     task: AnyTaskId = "",
-    step: Annotated[str, typer.Argument(metavar="[STEP]", help="Name of a step of it.")] = "",
+    step: StepName = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")] = False,
     attempt: Annotated[int, typer.Option(min=0, help="Its number; default: all.")] = 0,
+    tail: Annotated[
+        int | None, typer.Option(min=0, help="The last lines of each step; default: all.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
 ) -> Action:
     """Print what a step, or all steps of a run, wrote to the console."""
     from pipekit.cli.logs import print_logs
 
-    return partial(print_logs, task, step, attempt=attempt)
+    return partial(print_logs, task, step, attempt=attempt, tail=tail, follow=follow, as_json=json)
+
+
+class GraphForm(StrEnum):
+    """What `pipekit graph` prints."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+    SVG = "svg"
+
+
+@app.command()
+def graph(
+    task: AnyTaskId = "",
+    form: Annotated[
+        GraphForm | None, typer.Option("--format", help="What to print; default: text.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the picture to a file.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="2 draws the steps of child runs too.")] = 1,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Each step, also where many are alike.")
+    ] = False,
+    json: AsJson = False,
+) -> Action:
+    """Draw the steps of a run, and what each took from which."""
+    from pipekit.cli.graph import draw_graph
+
+    return partial(
+        draw_graph, task, form=form.value if form else "", svg=svg, depth=depth,
+        everything=everything, as_json=json,
+    )  # fmt: skip
 
 
 @app.command()
 def get(
     task: AnyTaskId = "",
-    artifact: Annotated[str, typer.Argument(metavar="[ARTIFACT]", help="Default: all.")] = "",
+    artifact: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ARTIFACT]", help="Default: all.", autocompletion=_complete_artifact
+        ),
+    ] = "",
     json: AsJson = False,
 ) -> Action:
     """Print a stored value: what a run or a step returned."""
@@ -124,3 +223,29 @@ def doctor(json: AsJson = False) -> Action:
     from pipekit.cli.doctor import doctor
 
     return partial(doctor, as_json=json)
+
+
+@app.command()
+def compare(
+    a: Annotated[
+        str,
+        typer.Argument(metavar="A", help="Id of a run or a step.", autocompletion=_complete_task),
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="Id of another.", autocompletion=_complete_task)
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="What is alike too.")] = False,
+    json: AsJson = False,
+) -> Action:
+    """Show what differs between two runs or two steps."""
+    from pipekit.cli.compare import compare
+
+    return partial(compare, a, b, everything=everything, as_json=json)
+
+
+@app.command()
+def config(json: AsJson = False) -> Action:
+    """List the settings, their values, and where each came from."""
+    from pipekit.cli.config import config
+
+    return partial(config, as_json=json)

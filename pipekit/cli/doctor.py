@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipekit import __version__
+from pipekit.cli.config import list_entries, unknown_variables
 from pipekit.cli.home import has_store
 from pipekit.cli.outcome import DONE, FAILED
 from pipekit.console.quantity import bytes_text, seconds_text
 from pipekit.console.table import draw_table
 from pipekit.errors import PipekitError
-from pipekit.settings import Settings, read_settings
+from pipekit.settings import Settings, read_settings, without_password
 
 _OLDEST_PYTHON = (3, 11)
 _LEAST_FREE_BYTES = 200_000_000
@@ -96,10 +97,17 @@ def _pipekit(settings: Settings) -> Finding:
 
 def _settings(settings: Settings) -> Finding:
     given = [
-        f"{name} = {getattr(settings, name)} ({source})"
-        for name, source in settings.sources.items()
+        f"{entry.name} = {entry.value} ({entry.source})"
+        for entry in list_entries(settings)
+        if entry.name in settings.sources
     ]
-    return Finding("settings", True, ", ".join(given) or "defaults alone")
+    detail = ", ".join(given) or "defaults alone"
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        name, hint = next(iter(unknown.items()))
+        detail += f"; {', '.join(unknown)}: no such setting"
+        return Finding("settings", False, detail, hint or f"unset {name}")
+    return Finding("settings", True, detail)
 
 
 def _home(settings: Settings) -> Finding:
@@ -141,7 +149,9 @@ def _store(settings: Settings) -> Finding:
         store.remove_memo("")  # takes the lock for writing, and changes nothing: no key is empty
     finally:
         store.close()
-    return Finding("store", True, f"{url}, writable, schema version {MIGRATIONS[-1][0]}")
+    return Finding(
+        "store", True, f"{without_password(url)}, writable, schema version {MIGRATIONS[-1][0]}"
+    )
 
 
 def _blobs(settings: Settings) -> Finding:
@@ -197,11 +207,8 @@ def _worker(settings: Settings) -> Finding:
             main_module="",
             main_path="",
             python_path=os.environ.get("PYTHONPATH"),
-            project_root=str(settings.project_root),
-            blob_folder=str(folder / "blobs"),
-            home=str(folder),
+            settings=Settings(home=folder, project_root=settings.project_root),
             key=bytes(32),
-            fsync=False,
         )
         began = perf_counter()
         log = folder / "worker.log"

@@ -3,13 +3,14 @@ typed. Makes no home where there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from pipekit import liveness
 from pipekit.api.task import Task as TaskView
+from pipekit.capture.source_text import parts_of
 from pipekit.cli.outcome import tell
 from pipekit.control.archive import Archive
 from pipekit.errors import NotFound, short
@@ -32,11 +33,21 @@ class Home:
         """The task as the API shows it."""
         return TaskView(self.archive, task.id)
 
-    def list_runs(self, limit: int) -> list[Task]:
-        """Runs that were started by themselves, newest first: no child runs."""
+    def list_runs(
+        self,
+        limit: int,
+        *,
+        statuses: Collection[Status] = (),
+        name: str | None = None,
+        project: str | None = None,
+    ) -> list[Task]:
+        """Runs that were started by themselves and match what is given, newest first: no child
+        runs."""
         asked = limit
         while True:
-            found = self.store.list_tasks(kinds=RUNS, limit=asked)
+            found = self.store.list_tasks(
+                kinds=RUNS, statuses=statuses, name=name, project=project, limit=asked
+            )
             runs = [task for task in found if task.parent is None]
             if len(runs) >= limit or len(found) < asked:
                 return runs[:limit]
@@ -61,6 +72,30 @@ class Home:
         tell(f"The newest run: {runs[0].name} {short(runs[0].id)}")
         return runs[0]
 
+    def find_source(self, task: Task) -> tuple[str, int, str] | None:
+        """File, line and text of the task's function as it was when it was loaded; None where that
+        was not recorded."""
+        address = task.spec.source
+        content = self.store.read_contents([address]).get(address) if address else None
+        return parts_of(content) if content is not None else None
+
+    def run_text(self, step_id: str | None) -> str:
+        """`train 01j9zk7…`: the run that a step is part of; empty where that is not known."""
+        if step_id is None:
+            return ""
+        step = self.store.find_task(step_id)
+        if step is None or step.parent is None:
+            return short(step_id)
+        if step.parent not in self._run_texts:
+            run = self.store.find_task(step.parent)
+            name = f"{run.name} " if run is not None else ""
+            self._run_texts[step.parent] = name + short(step.parent)
+        return self._run_texts[step.parent]
+
+    @cached_property
+    def _run_texts(self) -> dict[str, str]:
+        return {}
+
     def process_is_gone(self, task: Task) -> bool:
         """Whether a task is recorded as running, but the process that conducts it has ended."""
         if task.status is not Status.RUNNING:
@@ -72,14 +107,15 @@ class Home:
                 return False
             root = parent
         if root.id not in self._gone:
-            self._gone[root.id] = self._conductor_is_gone(root)
+            self._gone[root.id] = self.conductor_is_gone(root)
         return self._gone[root.id]
 
     @cached_property
     def _gone(self) -> dict[str, bool]:
         return {}
 
-    def _conductor_is_gone(self, run: Task) -> bool:
+    def conductor_is_gone(self, run: Task) -> bool:
+        """Whether the process that conducts this very run has ended, asked anew."""
         opened = [attempt for attempt in self.store.list_attempts(run.id) if not attempt.ended_at]
         return any(
             liveness.is_alive(attempt.host, attempt.pid, attempt.pid_started_at) is False

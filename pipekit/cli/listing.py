@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from pipekit.cli.home import HOW_TO_BEGIN, Home, has_store, open_home
 from pipekit.cli.outcome import DONE, tell
@@ -10,15 +11,26 @@ from pipekit.cli.record import duration_seconds, is_run, step_row, task_record
 from pipekit.console.quantity import moment_text, seconds_text
 from pipekit.console.table import draw_table
 from pipekit.console.terminal import one_line
-from pipekit.errors import short
+from pipekit.errors import nearest, short
 from pipekit.model.records import Task
-from pipekit.settings import read_settings
+from pipekit.model.status import Status
+from pipekit.settings import Settings, read_settings
 
 _HEADERS = ("id", "name", "project", "status", "started", "duration", "parameters")
+_MOST_NAMES = 1000
 
 
-def list_runs(*, as_json: bool, limit: int, with_steps: bool) -> int:
-    """Print the newest runs; the exit code. A home that does not exist has none, and is not made.
+def list_runs(
+    *,
+    as_json: bool,
+    limit: int,
+    with_steps: bool,
+    statuses: Collection[Status] = (),
+    name: str | None = None,
+    project: str | None = None,
+) -> int:
+    """Print the newest runs that match; the exit code. A home that does not exist has none, and is
+    not made.
 
     Raises:
         StoreError: the home cannot be read.
@@ -28,17 +40,39 @@ def list_runs(*, as_json: bool, limit: int, with_steps: bool) -> int:
         if as_json:
             print("[]")
         else:
-            tell(f"There are no runs yet in {settings.home}. Start one: {HOW_TO_BEGIN}")
+            tell(_nothing_in(settings))
         return DONE
     with open_home(settings) as home:
-        runs = home.list_runs(limit)
+        runs = home.list_runs(limit, statuses=statuses, name=name, project=project)
         if as_json:
             _print_json(home, runs, with_steps=with_steps)
         elif runs:
             _draw(home, runs, with_steps=with_steps)
+        elif statuses or name is not None or project is not None:
+            tell(_no_match(home, name, project))
         else:
-            tell(f"There are no runs yet in {settings.home}. Start one: {HOW_TO_BEGIN}")
+            tell(_nothing_in(settings))
     return DONE
+
+
+def _nothing_in(settings: Settings) -> str:
+    return f"There are no runs yet in {settings.home}. Start one: {HOW_TO_BEGIN}"
+
+
+def _no_match(home: Home, name: str | None, project: str | None) -> str:
+    """No run matches; where a name is to blame, the names that there are."""
+    runs = home.list_runs(_MOST_NAMES)
+    for what, given, known in (
+        ("pipeline", name, {run.name for run in runs}),
+        ("project", project, {run.project for run in runs}),
+    ):
+        if given is not None and given not in known and known:
+            hint = nearest(given, sorted(known))
+            listed = ", ".join(sorted(known)[:12])
+            return f"No run has the {what} {given!r}. There are: {listed}." + (
+                f" Hint: {hint}" if hint else ""
+            )
+    return "No run matches."
 
 
 def status_text(home: Home, task: Task) -> str:

@@ -39,6 +39,7 @@ def full_record(home: Home, task: Task) -> dict[str, Any]:
     return task_record(task) | {
         "entry": task.spec.entry,
         "version": task.version,
+        "code": _code_record(home, task),
         "settings": dict(task.spec.settings),
         "parent": task.parent,
         "key": task.step_key,
@@ -94,6 +95,12 @@ def attempt_record(attempt: Attempt) -> dict[str, Any]:
         "console_bytes": console_bytes(attempt),
         "error": attempt.failure.message if attempt.failure is not None else None,
     }
+
+
+def _code_record(home: Home, task: Task) -> dict[str, Any]:
+    """Its function's fingerprint and text; None for what is not recorded."""
+    file, line, text = home.find_source(task) or (None, None, None)
+    return {"digest": task.spec.code or None, "file": file, "line": line, "source": text}
 
 
 def duration_seconds(task: Task) -> float | None:

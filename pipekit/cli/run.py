@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.api import conductor
 from pipekit.api.pipeline import Pipeline
 from pipekit.cli.arguments import Arguments, find_target, parse
-from pipekit.cli.cast import cast
+from pipekit.cli.binding import bind
 from pipekit.cli.home import open_home
-from pipekit.cli.outcome import DONE, FAILED, last_user_frame, tell, tell_hint, user_traceback
-from pipekit.cli.parameter import Parameter, help_lines, parameters_of
+from pipekit.cli.outcome import (
+    DONE,
+    FAILED,
+    WRONG_USE,
+    last_user_frame,
+    tell,
+    tell_hint,
+    user_traceback,
+)
+from pipekit.cli.parameter import parameters_of
 from pipekit.cli.target import load_pipeline
 from pipekit.control.step import Step
-from pipekit.errors import PipekitError, StepError, UsageError, short
+from pipekit.control.until import Reached
+from pipekit.errors import PipekitError, StepError, UsageError, nearest, short
 from pipekit.model.status import Status
 from pipekit.settings import read_settings
 
-_USAGE = """\
-Usage: pipekit run TARGET [--executor NAME] [--json] [--param VALUE]...
-
-  Run a pipeline. TARGET is path/file.py:function or package.module:function; the function may be
-  left out where there is one pipeline. Its parameters are options of the same name.
-
-Options:
-  --executor NAME  process (default), process:8, or inline.
-  --json           Print the run as JSON; what the pipeline prints goes to stderr.
-  -p NAME=VALUE    A parameter whose name is one of pipekit's own options.
-  -h, --help       With a TARGET: its parameters too."""
+if TYPE_CHECKING:
+    from pipekit.cli.parameter_file import ParameterFile
 
 
 def run(arguments: list[str]) -> int:
@@ -49,89 +48,122 @@ def run(arguments: list[str]) -> int:
     target, rest = find_target(arguments)
     if not target:
         if not {"-h", "--help"}.isdisjoint(rest):
-            print(_USAGE)
+            from pipekit.cli.usage import command_help
+
+            print(command_help())
             return DONE
         raise UsageError("'pipekit run' needs a TARGET.", hint="pipekit run path/file.py:function")
     with _stdout_for(the_result="--json" in rest) as stdout:
         pipeline = load_pipeline(target)
         parameters = parameters_of(pipeline.function)
         if not {"-h", "--help"}.isdisjoint(rest):
-            _print_help(target, pipeline, parameters, stdout)
+            from pipekit.cli.usage import target_help
+
+            _print_help(target_help(target, pipeline, parameters), stdout)
             return DONE
         given = parse(rest, parameters)
-        args, kwargs = _bound(pipeline, parameters, given)
-        if given.executor:
-            pipeline = pipeline.options(executor=given.executor)
-        conducted = conductor.run_now(pipeline, args, kwargs)
+        pipeline = _as_asked(pipeline, given)
+        args, kwargs = bind(parameters, given, _files(given), pipeline=pipeline.name, target=target)
+        conducted = conductor.run_now(pipeline, args, kwargs, until=given.until)
         value = None
         try:
             value, code = conducted.result(), DONE
+            if given.until:
+                code = _tell_not_reached(conducted, given.until)
+        except Reached as reached:
+            code = DONE
+            if reached.step.status is not Status.COMPLETED:
+                code = _fail(conducted, reached.step.error(), arguments, given)
         except (Exception, SystemExit) as error:
             if conducted.run.fatal is error and isinstance(error, PipekitError):
                 raise  # not the pipeline's fault: its records cannot be kept
-            failed = _failed_step(conducted)
-            _tell_failure(error, failed)
-            _tell_next(conducted, failed)
-            code = FAILED
+            code = _fail(conducted, error, arguments, given)
     if given.as_json:
         _print_json(conducted, value)
     return code
 
 
-def _bound(
-    pipeline: Pipeline[Any, Any], parameters: list[Parameter], given: Arguments
-) -> tuple[list[Any], dict[str, Any]]:
-    """The call's arguments, from what was typed."""
-    missing = [p for p in parameters if p.is_required and p.name not in given.texts]
-    if missing:
-        names = ", ".join(parameter.option for parameter in missing)
-        raise UsageError(
-            f"Pipeline {pipeline.name!r} needs {names}.",
-            hint=f"{missing[0].option} takes {missing[0].type_text}; it has the parameters\n"
-            + "\n".join(help_lines(parameters)),
-        )
-    by_name = {parameter.name: parameter for parameter in parameters}
-    any_name = next((p for p in parameters if p.takes_any_name), None)
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for parameter in parameters:
-        texts = given.texts.get(parameter.name)
-        if parameter.is_positional:
-            args.append(cast(parameter, texts) if texts else parameter.default)
-        elif texts and not parameter.takes_any_name:
-            kwargs[parameter.name] = cast(parameter, texts)
-    for name, texts in given.texts.items():
-        if name not in by_name and any_name is not None:
-            further = Parameter(name, any_name.annotation)
-            kwargs[name] = cast(further, texts)
-    return args, kwargs
+def _files(given: Arguments) -> list[ParameterFile]:
+    if not given.files:
+        return []
+    from pipekit.cli.parameter_file import read_parameter_file
+
+    return [read_parameter_file(path) for path in given.files]
 
 
-def _print_help(
-    target: str, pipeline: Pipeline[Any, Any], parameters: list[Parameter], stdout: int
-) -> None:
-    about = (inspect.getdoc(pipeline.function) or "").partition("\n")[0]
-    lines = [_USAGE, "", f"Parameters of {pipeline.name!r} ({target}):"]
-    if about:
-        lines += [f"  {about}", ""]
-    lines += help_lines(parameters) or ["  none"]
+def _as_asked(pipeline: Pipeline[Any, Any], given: Arguments) -> Pipeline[Any, Any]:
+    """The pipeline with what the command line says of how it runs."""
+    executor = given.executor
+    if given.with_debugger:
+        from pipekit.cli.post_mortem import check_terminal
+        from pipekit.worker.kept_error import keep_errors
+
+        if executor not in ("", "inline"):
+            raise UsageError(
+                f"--pdb runs the steps in this process, so it does not go with --executor "
+                f"{executor}.",
+                hint="leave one of them out.",
+            )
+        check_terminal()
+        keep_errors()
+        executor = "inline"
+    return pipeline.options(executor=executor) if executor else pipeline
+
+
+def _fail(
+    conducted: conductor.Conducted,
+    error: BaseException,
+    typed: Sequence[str],
+    given: Arguments,
+) -> int:
+    """Say why the run failed and what to type next; the exit code."""
+    if not isinstance(error, Exception | SystemExit):
+        raise error
+    failed = _failed_step(conducted, error)
+    _tell_failure(error, failed)
+    _tell_next(conducted, failed, [] if given.with_debugger else typed)
+    if given.with_debugger:
+        from pipekit.cli.post_mortem import debug
+
+        debug(error)
+    return FAILED
+
+
+def _tell_not_reached(conducted: conductor.Conducted, until: str) -> int:
+    """The pipeline came to its end without that step; the exit code."""
+    names = [step.name for step in conducted.run.steps]
+    listed = f"Its steps: {', '.join(names[:12])}." if names else "It called none."
+    tell(f"Error: The whole pipeline has run, for it called no step {until!r}. {listed}")
+    near = nearest(until, names)
+    if near:
+        tell(f"Hint: {near}")
+    return WRONG_USE
+
+
+def _print_help(text: str, stdout: int) -> None:
     sys.stdout.flush()
-    os.write(stdout, ("\n".join(lines) + "\n").encode(errors="replace"))
+    os.write(stdout, f"{text}\n".encode(errors="replace"))
 
 
-def _failed_step(conducted: conductor.Conducted) -> Step | None:
-    """The step at the root of the run's failure, where it was a step's."""
+def _failed_step(conducted: conductor.Conducted, error: BaseException) -> Step | None:
+    """The step whose failure the error is; else one that failed and that nobody handled."""
     run = conducted.run
-    candidates = (*run.roots, *run.steps)
-    return next((step for step in candidates if step.status is Status.FAILED), None)
+    while isinstance(error, StepError):
+        for step in run.steps:
+            if step.task_id == error.task_id and step.status is Status.FAILED:
+                return step
+        if not isinstance(error.__cause__, StepError):
+            break
+        error = error.__cause__
+    return next(iter(run.roots), None)
 
 
 def _tell_failure(error: BaseException, failed: Step | None) -> None:
     if not isinstance(error, PipekitError):
         tell(user_traceback(error))
         return
-    if isinstance(error, StepError) and failed is not None and failed.failure is not None:
-        tell(failed.failure.traceback.rstrip())
+    if isinstance(error, StepError) and failed is not None:
+        _tell_traceback(failed)
     tell(f"Error: {error.message}")
     where = last_user_frame(error.__traceback__)
     if where:
@@ -139,7 +171,14 @@ def _tell_failure(error: BaseException, failed: Step | None) -> None:
     tell_hint(error)
 
 
-def _tell_next(conducted: conductor.Conducted, failed: Step | None) -> None:
+def _tell_traceback(failed: Step) -> None:
+    """The step's traceback, unless it stands on stderr already."""
+    trace = failed.failure.traceback.rstrip() if failed.failure is not None else ""
+    if trace and not failed.run.session.reporter.has_told(failed.task_id):
+        tell(trace)
+
+
+def _tell_next(conducted: conductor.Conducted, failed: Step | None, typed: Sequence[str]) -> None:
     run = conducted.run
     before = ""
     home = run.session.archive.settings.home
@@ -148,6 +187,8 @@ def _tell_next(conducted: conductor.Conducted, failed: Step | None) -> None:
     tell(f"See: {before}pipekit show {short(run.task_id)}")
     if failed is not None:
         tell(f"     {before}pipekit logs {short(run.task_id)} {failed.name}")
+    if typed and "-" not in typed:
+        tell(f"     pipekit run {shlex.join(typed)} --pdb")
 
 
 def _print_json(conducted: conductor.Conducted, value: Any) -> None:

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from pipekit.cli.home import Home, open_home
 from pipekit.cli.listing import duration_text, status_text
+from pipekit.cli.log_file import LogFile, find_tail
+from pipekit.cli.log_parts import get_step
+from pipekit.cli.log_printer import text_of
 from pipekit.cli.outcome import DONE
+from pipekit.cli.outline import defaults_of
 from pipekit.cli.record import attempt_seconds, console_bytes, full_record, is_run, run_record
-from pipekit.console.quantity import bytes_text, moment_text, seconds_text
-from pipekit.console.table import draw_facts, draw_table
-from pipekit.console.terminal import one_line
+from pipekit.console.quantity import bytes_text, moment_text, seconds_text, time_text
+from pipekit.console.table import draw_code, draw_facts, draw_table
+from pipekit.console.terminal import one_line, showable
 from pipekit.errors import short
-from pipekit.model.records import Task
+from pipekit.model.records import Kind, Task
 from pipekit.model.status import Status
 
 _PREVIEW_CHARACTERS = 72
+_DIGEST_CHARACTERS = 12
+_CONSOLE_LINES = 10
 
 
-def show(typed: str, *, as_json: bool) -> int:
+def show(typed: str, step: str, *, as_json: bool) -> int:
     """Print a task; the exit code.
 
+    Args:
+        typed: Beginning of an id; empty: the newest run.
+        step: Name of a step of that run, or `child/step`; empty: the task itself.
+        as_json: Print one JSON object.
+
     Raises:
-        NotFound: there is no such task.
+        NotFound: there is no such task, or no such step.
         StoreError: the home cannot be read.
     """
     with open_home() as home:
         task = home.get_task(typed)
+        if step:
+            task = get_step(home, task, step)
         if as_json:
             record = run_record(home, task) if is_run(task) else full_record(home, task)
             print(json.dumps(record, allow_nan=False))
@@ -40,7 +54,10 @@ def _draw(home: Home, task: Task) -> None:
     _draw_inputs(task)
     _draw_steps(home, task)
     _draw_artifacts(home, task)
+    _draw_metrics(home, task)
     _draw_attempts(home, task)
+    _draw_console(home, task)
+    _draw_code(home, task)
     if task.failure is not None and task.failure.traceback:
         print(f"\n{task.failure.traceback.rstrip()}")
 
@@ -57,18 +74,39 @@ def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
         ("version", task.version),
         ("settings", ", ".join(f"{name}={value}" for name, value in task.spec.settings.items())),
         ("tags", ", ".join(task.tags)),
+        ("why", home.view(task).why if task.kind is Kind.STEP else ""),
         ("part of", _spoken(home, task.parent)),
         ("taken from", _spoken(home, task.reused_from)),
         ("key", task.step_key or ""),
     ]
     if is_run(task) and task.parent is None:
         facts.extend(
-            ("" if index else "parameters", f"{name} = {one_line(str(value))}")
-            for index, (name, value) in enumerate(task.spec.parameters.items())
+            ("" if index else "parameters", text)
+            for index, text in enumerate(_parameter_texts(home, task))
         )
     if task.failure is not None:
         facts.append(("error", task.failure.message))
     return [(name, text) for name, text in facts if text]
+
+
+def _parameter_texts(home: Home, run: Task) -> list[str]:
+    """`n = 4 (default: 3)` for each parameter of a run."""
+    found = home.find_source(run)
+    defaults = defaults_of(found[2]) if found is not None else {}
+    texts = []
+    for name, value in run.spec.parameters.items():
+        text = f"{name} = {one_line(str(value))}"
+        default = defaults.get(name)
+        if default is not None:
+            text += " (the default)" if default in _written(value) else f" (default: {default})"
+        texts.append(text)
+    return texts
+
+
+def _written(value: object) -> tuple[str, ...]:
+    """How a recorded value may stand in code; texts also as they are, for what is no plain value
+    is recorded as a text about it."""
+    return (repr(value), value) if isinstance(value, str) else (repr(value),)
 
 
 def _spoken(home: Home, task_id: str | None) -> str:
@@ -103,12 +141,16 @@ def _draw_steps(home: Home, task: Task) -> None:
             step.name,
             status_text(home, step),
             str(counts.get(step.id, "") if step.status is not Status.PENDING else ""),
+            time_text(step.started_at) if step.started_at is not None else "",
             duration_text(step),
+            home.run_text(step.reused_from),
             one_line(step.failure.message) if step.failure is not None else "",
         ]
         for step in home.list_steps(task)
     ]
-    headers = ("id", "step", "status", "attempts", "duration", "error")
+    headers = (
+        "id", "step", "status", "attempts", "started", "duration", "reused from", "error"
+    )  # fmt: skip
     _titled("steps", headers, rows)
 
 
@@ -118,11 +160,20 @@ def _draw_artifacts(home: Home, task: Task) -> None:
             artifact.name,
             artifact.value.type,
             bytes_text(artifact.value.size_bytes),
+            artifact.value.digest[:_DIGEST_CHARACTERS],
             _shortened(artifact.value.preview),
         ]
         for artifact in home.store.list_artifacts(task.id)
     ]
-    _titled("artifacts", ("name", "type", "size", "preview"), rows)
+    _titled("artifacts", ("name", "type", "size", "digest", "preview"), rows)
+
+
+def _draw_metrics(home: Home, task: Task) -> None:
+    metrics = home.view(task).metrics
+    rows = [
+        [name, f"{value:g}", str(len(metrics.history(name)))] for name, value in metrics.items()
+    ]
+    _titled("metrics", ("name", "last", "count"), rows)
 
 
 def _draw_attempts(home: Home, task: Task) -> None:
@@ -142,6 +193,34 @@ def _draw_attempts(home: Home, task: Task) -> None:
             ]
         )
     _titled("attempts", ("attempt", "exit", "duration", "where", "console", "error"), rows)
+
+
+def _draw_console(home: Home, task: Task) -> None:
+    """The last lines that a step wrote, and how to see all."""
+    if is_run(task):
+        return
+    last = next((a for a in reversed(home.store.list_attempts(task.id)) if a.log_path), None)
+    if last is None:
+        return
+    path = home.archive.settings.home / last.log_path
+    begin, count = find_tail(path, last.log_start, last.log_end, _CONSOLE_LINES)
+    if not count:
+        return
+    all_shown = begin == last.log_start and last.number == 1
+    more = "" if all_shown else f": the last lines; all: pipekit logs {short(task.id)}"
+    print(f"\nconsole{more}")
+    written = b"".join(LogFile(path, begin).read(last.log_end))
+    for line in written.rstrip(b"\n").split(b"\n"):
+        print(f"  {showable(text_of(line), sys.stdout)}")
+
+
+def _draw_code(home: Home, task: Task) -> None:
+    """The function as it was run."""
+    found = home.find_source(task)
+    if found is not None:
+        file, line, text = found
+        print(f"\ncode: {file}, line {line}")
+        draw_code(text)
 
 
 def _titled(title: str, headers: tuple[str, ...], rows: list[list[str]]) -> None:

@@ -37,3 +37,8 @@ def bytes_text(count: int) -> str:
 def moment_text(seconds: float) -> str:
     """A record's time on this machine's clock and calendar: `2026-03-14 15:09:26`."""
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def time_text(seconds: float) -> str:
+    """The same moment within its day: `15:09:26`."""
+    return datetime.fromtimestamp(seconds).strftime("%H:%M:%S")

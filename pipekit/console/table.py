@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from pipekit.console.terminal import is_terminal
+from pipekit.console.terminal import has_colour, is_terminal, showable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,6 +63,18 @@ def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -
             target.write("".join(line.rstrip() + "\n" for line in lines))
         else:
             console.print(_fact(name, "\n".join(lines), text, width), soft_wrap=True)
+
+
+def draw_code(text: str, stream: TextIO | None = None) -> None:
+    """Print Python code as it is; a terminal that has colours shows it in these."""
+    target = stream if stream is not None else sys.stdout
+    if not has_colour(target):
+        target.write(showable(text, target) if text.endswith("\n") else text + "\n")
+        return
+    from rich.syntax import Syntax
+
+    code = Syntax(text.rstrip("\n"), "python", theme="ansi_dark", background_color="default")
+    _console(target).print(code)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple, TextIO
 
 from pipekit.model.status import Status
 
-_GREEN, _RED, _YELLOW, _DIM, _BOLD = "32", "31", "33", "2", "1"
+_GREEN, _RED, _YELLOW, _CYAN, _DIM, _BOLD = "32", "31", "33", "36", "2", "1"
 
 
 class Marks(NamedTuple):
@@ -22,10 +23,15 @@ class Marks(NamedTuple):
     retried: str
     times: str
     ellipsis: str
+    bar: str
+    """Between a step's name and what it wrote."""
+    done: str
+    """The part of a progress bar that is done, and the part that is not."""
+    left: str
 
 
-MARKS = Marks("▶", "✓", "↺", "✗", "–", "■", "↻", "×", "…")
-ASCII_MARKS = Marks(">", "+", "=", "x", "-", "#", "~", "x", "...")
+MARKS = Marks("▶", "✓", "↺", "✗", "–", "■", "↻", "×", "…", "│", "━", "─")
+ASCII_MARKS = Marks(">", "+", "=", "x", "-", "#", "~", "x", "...", "|", "#", "-")
 
 COLOURS = {
     "began": _BOLD,
@@ -36,8 +42,21 @@ COLOURS = {
     "stopped": _YELLOW,
     "retried": _YELLOW,
     "warning": _YELLOW,
+    "running": _CYAN,
+    "dim": _DIM,
 }
 """What happened -> the parameter of the terminal's escape sequence."""
+
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC and other strings
+    r"|\x1b[ -/]*[0-~]?"
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROLS = dict.fromkeys(
+    (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
+)
+"""With the marks that turn the direction of a text around."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -48,11 +67,19 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False  # it is closed
 
 
+def is_dumb() -> bool:
+    """Whether the terminal, if there is one, can do no more than print."""
+    return os.environ.get("TERM", "") in ("", "dumb", "unknown")
+
+
 def has_colour(stream: TextIO | None) -> bool:
-    """Whether to write colours there: a terminal that can, and nobody who has asked for none."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    """Whether to write colours there: a terminal that can, and nobody who has asked for none; or
+    anywhere, for one who has asked for them."""
+    if os.environ.get("NO_COLOR"):
         return False
-    return is_terminal(stream)
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
 
 
 def marks_of(stream: TextIO | None) -> Marks:
@@ -95,3 +122,45 @@ def one_line(text: str) -> str:
     """The first line of a text that others wrote, with nothing in it that moves a cursor."""
     line = text.strip().partition("\n")[0].rstrip()
     return line if line.isprintable() else "".join(c if c.isprintable() else "�" for c in line)
+
+
+def clean(text: str, *, keep_colours: bool) -> str:
+    """A line that others wrote: tabs are spaces, colours stay where they are wanted, and whatever
+    else would move the cursor or change the terminal is gone."""
+    if text.isprintable():
+        return text
+    text = text.expandtabs()
+    if "\x1b" not in text:
+        return text.translate(_CONTROLS)
+    parts, at = [], 0
+    coloured = False
+    for found in _SEQUENCE.finditer(text):
+        parts.append(text[at : found.start()].translate(_CONTROLS))
+        at = found.end()
+        if keep_colours and _COLOUR.fullmatch(found[0]):
+            parts.append(found[0])
+            coloured = True
+    parts.append(text[at:].translate(_CONTROLS))
+    return "".join(parts) + ("\x1b[0m" if coloured else "")
+
+
+def cells(text: str) -> int:
+    """How many columns a printable text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # 1 ms, for names that need it
+
+    return sum(
+        0 if combining(c) or c in "\u200b\u200d\ufe0f" else 2 if east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def cut(text: str, columns: int, ellipsis: str = "") -> str:
+    """The text, or as much of its beginning as fits, with `ellipsis` behind it."""
+    if cells(text) <= columns:
+        return text
+    kept = text[: max(0, columns - len(ellipsis))]
+    while kept and cells(kept) > columns - len(ellipsis):
+        kept = kept[:-1]
+    return (kept + ellipsis)[:columns] if columns < len(ellipsis) else kept + ellipsis

@@ -11,7 +11,9 @@ from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.key import read_key
 from pipekit.artifacts.store import ArtifactStore
+from pipekit.clock import Clock, SystemClock
 from pipekit.control.output import Output
+from pipekit.diagnostics import debug
 from pipekit.errors import BlobMissing, StoreUnavailable, TaskNotFound, short
 from pipekit.model.hashing import Hasher
 from pipekit.model.records import Memo, Task
@@ -29,11 +31,18 @@ class Archive:
     """
 
     def __init__(
-        self, settings: Settings, *, code_of: Callable[[object], Digest] | None = None
+        self,
+        settings: Settings,
+        *,
+        code_of: Callable[[object], Digest] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        """What the times of its records are of."""
         make_home(settings.home)
         self.store: Store = open_store(settings.store_url, durability=settings.durability)
+        debug("store", "%s opened for %s", type(self.store).__name__, settings.home)
         self.files = FileDigests(settings.home / "cache", leave_out=settings.home)
         self.blobs = LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full")
         self.hasher = Hasher(
@@ -99,10 +108,10 @@ class Archive:
             return runs[0]
         if found:
             near = [f"{short(task.id)} ({task.name})" for task in (runs or found)[:4]]
-            raise TaskNotFound(wanted=prefix, near=near, ambiguous=True)
+            raise TaskNotFound.of_id(prefix, near=near, ambiguous=True)
         newest = self.store.list_tasks(limit=200)
         near = _nearest_ids(prefix, [task.id for task in newest])
-        raise TaskNotFound(wanted=prefix, near=[short(found) for found in near])
+        raise TaskNotFound.of_id(prefix, near=[short(found) for found in near])
 
     def check(self) -> None:
         """Whether what was recorded is still where others will look for it.

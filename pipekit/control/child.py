@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from time import perf_counter, time
+from time import perf_counter
 
 from pipekit.control.run import Run
 from pipekit.liveness import host_name, started_at
@@ -22,10 +22,13 @@ class ChildExecutor:
     """The `Executor` port for pipelines: an assignment's function takes the assignment, runs the
     child to its end and gives the outcome."""
 
-    def __init__(self, loop: Loop, send: Callable[[Run, Event], None]) -> None:
-        """`send` hands an event to a run's planner."""
+    def __init__(
+        self, loop: Loop, send: Callable[[Run, Event], None], now: Callable[[], float]
+    ) -> None:
+        """`send` hands an event to a run's planner; `now` gives the wall time of records."""
         self._loop = loop
         self._send = send
+        self._now = now
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
@@ -47,7 +50,7 @@ class ChildExecutor:
     def run(self, assignment: Assignment) -> None:
         """Run the child in this thread, and report its end to the loop."""
         began = perf_counter()
-        assignment.started_at = time()
+        assignment.started_at = self._now()
         assignment.host, assignment.pid = host_name(), os.getpid()
         assignment.pid_started_at = started_at(assignment.pid) or 0.0
         self._loop.post(assignment.began)

@@ -64,8 +64,10 @@ class ExecutorSet:
             from pipekit.executors.inline import InlineExecutor
             from pipekit.worker.runner import Runner
 
-            runner = Runner(self._archive.artifacts, self._fingerprinter.fingerprint)
-            return InlineExecutor(self._loop, runner)
+            runner = Runner(
+                self._archive.artifacts, self._fingerprinter.fingerprint, self._archive.settings
+            )
+            return InlineExecutor(self._loop, runner, self._archive.clock.now)
         from pipekit.executors.process import ProcessExecutor
 
         settings = self._archive.settings
@@ -75,6 +77,7 @@ class ExecutorSet:
             workers=workers,
             folder=settings.home,
             log_limit_bytes=settings.log_limit_bytes,
+            now=self._archive.clock.now,
         )
 
     def _worker_setup(self) -> Any:
@@ -89,11 +92,8 @@ class ExecutorSet:
             main_module="" if main_module == MAIN else main_module,
             main_path=getattr(main, "__file__", None) or "",
             python_path=os.environ.get("PYTHONPATH"),
-            project_root=str(settings.project_root),
-            blob_folder=str(settings.blob_folder),
-            home=str(settings.home),
+            settings=settings,
             key=self._archive.key(),
-            fsync=settings.durability == "full",
         )
 
 

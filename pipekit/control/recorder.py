@@ -11,7 +11,7 @@ from typing import Any
 
 from pipekit.control.inputs import stored_of
 from pipekit.control.output import Output
-from pipekit.control.step import Step, attempt_of
+from pipekit.control.step import Produced, Step, attempt_of
 from pipekit.errors import StoreUnavailable, short
 from pipekit.model.failure import Failure
 from pipekit.model.options import DEFAULT_OUTPUT
@@ -23,6 +23,7 @@ from pipekit.model.records import (
     Event,
     Kind,
     Memo,
+    Metric,
     Move,
     Task,
     TaskSpec,
@@ -30,6 +31,7 @@ from pipekit.model.records import (
 from pipekit.model.status import Status, Transition, sources_of
 from pipekit.model.value import Digest
 from pipekit.ports import Outcome, Store
+from pipekit.worker.message import Logged
 
 _MOST_CHANGES = 512
 _SHOWN_CHARACTERS = 80
@@ -185,6 +187,29 @@ class Recorder:
         step.recorded = True
         step.running_recorded = False
 
+    def logged(self, task_id: str, attempt: int, logged: Logged, at: float) -> None:
+        """A task whose record exists has logged something while it runs."""
+        if not (logged.metrics or logged.artifacts):
+            return
+        self.stage(
+            Change(
+                task_id,
+                artifacts=tuple(
+                    Artifact(task_id, attempt, output.name, at, output.value)
+                    for output in logged.artifacts
+                ),
+                contents=tuple(
+                    (output.value.blob, output.content)
+                    for output in logged.artifacts
+                    if output.content is not None
+                ),
+                metrics=tuple(
+                    Metric(task_id, attempt, metric.name, metric.value, metric.at, metric.step)
+                    for metric in logged.metrics
+                ),
+            )
+        )
+
     def _attempt(
         self, step: Step, outcome: Outcome | None, at: float, exit: str,
         failure: Failure | None = None,
@@ -238,6 +263,7 @@ def task_record(
             {argument.name: argument.shown for argument in step.arguments},
             use.outputs,
             use.settings,
+            use.source.digest,
         ),
         version=use.options.version,
         parent=step.run.task_id,
@@ -247,7 +273,20 @@ def task_record(
         ended_at=ended_at,
         failure=step.failure,
         inputs=_inputs(step),
+        needs=_needs(step),
     )
+
+
+def _needs(step: Step) -> tuple[tuple[str, str], ...]:
+    """The edges that lead to the step, each once."""
+    if not step.sources and not step.after:
+        return ()
+    needs = {
+        (source.step.task_id, source.output): None
+        for source in step.sources
+        if type(source) is Produced
+    }
+    return (*needs, *((other.task_id, "") for other in step.after))
 
 
 def _inputs(step: Step) -> dict[str, tuple[str, str, Digest]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipekit.model.status import Status
-from pipekit.ports import RunEnd, RunFacts, StepEnd
+from pipekit.ports import RunEnd, RunFacts, StepEnd, StepFacts
 
 if TYPE_CHECKING:
     from pipekit.control.run import Run
@@ -17,10 +17,24 @@ if TYPE_CHECKING:
 class SilentReporter:
     """The `Reporter` port, to nobody."""
 
+    shows_output = False
+
     def run_began(self, run: RunFacts) -> None:
         """Nothing."""
 
-    def step_retried(self, step: StepEnd) -> None:
+    def steps_called(self, run: RunFacts, count: int, components: Mapping[str, int]) -> None:
+        """Nothing."""
+
+    def steps_running(self, steps: Sequence[StepFacts]) -> None:
+        """Nothing."""
+
+    def step_progressed(self, step: StepFacts, done: float, total: float | None) -> None:
+        """Nothing."""
+
+    def step_wrote(self, step: StepFacts, lines: Sequence[str], left_out_bytes: int) -> None:
+        """Nothing."""
+
+    def step_retried(self, step: StepEnd, after_seconds: float) -> None:
         """Nothing."""
 
     def steps_ended(self, steps: Sequence[StepEnd]) -> None:
@@ -29,8 +43,27 @@ class SilentReporter:
     def run_ended(self, end: RunEnd) -> None:
         """Nothing."""
 
+    def run_lost(self, run: RunFacts) -> None:
+        """Nothing."""
+
+    def has_told(self, task_id: str) -> bool:
+        return False
+
     def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
         """Nothing."""
+
+
+def facts_of(step: Step) -> StepFacts:
+    """A step that goes on."""
+    return StepFacts(
+        step.run.facts,
+        step.task_id,
+        step.name,
+        step.use.name,
+        step.attempt,
+        step.use.options.retries + 1,
+        step.assignment.started_at if step.assignment is not None else 0.0,
+    )
 
 
 def end_of(step: Step) -> StepEnd:

@@ -12,14 +12,19 @@ from pipekit.control.output import Output
 from pipekit.control.step import Step
 from pipekit.errors import BlobCorrupt, BlobMissing, UsageError
 from pipekit.model.failure import Failure
+from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
 from pipekit.ports import RunFacts
+from pipekit.worker.message import Logged
+from pipekit.worker.task_log import TaskLog
 
 if TYPE_CHECKING:
     from pipekit.capture.fingerprint import Fingerprinter
+    from pipekit.capture.source_text import SourceText
     from pipekit.control.executor_set import ExecutorSet
+    from pipekit.control.until import Until
     from pipekit.control.use import Use
     from pipekit.model.records import Task
 
@@ -87,7 +92,13 @@ class RunHost(Protocol):
 
     def warn_of_blind_spots(self, run: Run, use: Use) -> None: ...
 
+    def keep_source(self, run: Run, source: SourceText) -> None: ...
+
     def begin(self, run: Run, task: Task) -> None: ...
+
+    def log(self, run: Run, logged: Logged) -> None: ...
+
+    def post(self, callback: Callable[[], None]) -> None: ...
 
     def kill(self) -> None: ...
 
@@ -108,8 +119,9 @@ class Run:
 
     def __init__(
         self, session: RunHost, *, task_id: str, name: str, project: str, executor: str,
-        parent: Run | None = None,
+        parent: Run | None = None, logged: Callable[[Logged], None] | None = None,
     ) -> None:  # fmt: skip
+        """`logged` takes what the pipeline function logs, where the run is another's step."""
         self.session = session
         self.task_id = task_id
         self.name = name
@@ -119,6 +131,14 @@ class Run:
         """The run whose step this one is; that run then records its beginning and its end."""
         self.folder: str = parent.folder if parent is not None else _working_folder()
         """The working folder at its beginning: what its steps see."""
+        self.log = TaskLog(
+            task_id,
+            settings=session.archive.settings,
+            token=0,
+            outputs=(DEFAULT_OUTPUT,),
+            artifacts=session.archive.artifacts,
+            send=logged or (lambda message: session.log(self, message)),
+        )
         self.planner = Planner()
         self.facts = RunFacts(task_id, name, project, executor, parent.name if parent else "")
         self.steps: list[Step] = []
@@ -126,12 +146,15 @@ class Run:
         """By component and what its closure holds; guarded by `lock`."""
         self.lock = threading.Lock()
         self.ordinals: dict[str, int] = {}
-        self.occurrences: dict[Digest, int] = {}
+        self.occurrences: dict[Digest, tuple[int, threading.Thread]] = {}
+        """Of equal calls: how many, and which thread made the last."""
         self.status = Status.RUNNING
         self.failure: Failure | None = None
         self.roots: tuple[Step, ...] = ()
         self.value: Output | None = None
         self.started_at = 0.0
+        self.until: Until | None = None
+        """The step after which it is to stop; None: at its own end."""
         self.fatal: BaseException | None = None
         """What ended the run from below: the store is gone, the loop has failed."""
         self.returned = False
@@ -167,6 +190,23 @@ class Run:
         if self.fatal is not None:
             raise self.fatal
         return done
+
+    def on_end(self, step: Step, waiter: Any) -> bool:
+        """Have `waiter.one_ended()` called when the step has ended, or `give_up()` where the run
+        cannot go on; False, and nothing is called, where it has ended already.
+
+        Raises:
+            BaseException: `fatal`, where the run cannot go on.
+        """
+        with self.session.ending_lock:
+            if self.fatal is not None:
+                raise self.fatal
+            if step.ended:
+                return False
+            if step.waiters is None:
+                step.waiters = []
+            step.waiters.append(waiter)
+            return True
 
     def tell_failure(self, step: Step) -> None:
         """The pipeline function learns of the step's failure: what it does now is up to it."""

@@ -8,41 +8,33 @@ never seen that a crash could take back, and one commit serves every step that e
 
 from __future__ import annotations
 
-import pickle
-import random
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pipekit.capture.fingerprint import Fingerprint, differences
 from pipekit.control.archive import Archive
+from pipekit.control.console_lines import ConsoleLines
+from pipekit.control.ending import failure_of, is_retryable, retry_delay, skip_failure
 from pipekit.control.executor_set import ExecutorSet
 from pipekit.control.inputs import memo_key, path_digests, read_inputs
 from pipekit.control.output import Output
 from pipekit.control.recorder import Recorder
-from pipekit.control.reporter import end_of, end_of_run
+from pipekit.control.reporter import end_of, end_of_run, facts_of
 from pipekit.control.run import KEPT_BYTES, Run
 from pipekit.control.step import Produced, Step
-from pipekit.errors import CodeChanged, PipekitError, short
+from pipekit.diagnostics import debug
+from pipekit.errors import PipekitError, short
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Memo
 from pipekit.model.status import Status
 from pipekit.ports import Assignment, Loop, Outcome, Reporter
+from pipekit.worker.message import Logged
 
 _SHOW_AFTER_SECONDS = 0.05
 """A step is recorded before its end only where it takes longer than about this."""
 _THIS_RUN = "this run"
-_NO_RETRY = frozenset(
-    {
-        FailureKind.IMPORT,
-        FailureKind.CODE_CHANGED,
-        FailureKind.OUTPUTS,
-        FailureKind.INPUTS,
-        FailureKind.STOPPED,
-    }
-)
 
 
 class Scheduler:
@@ -56,7 +48,6 @@ class Scheduler:
         executors: ExecutorSet,
         reporter: Reporter,
         ending_lock: threading.Lock,
-        now: Callable[[], float],
     ) -> None:
         """`ending_lock` guards what threads that wait for steps look at."""
         self._loop = loop
@@ -65,7 +56,8 @@ class Scheduler:
         self._executors = executors
         self._reporter = reporter
         self._ending_lock = ending_lock
-        self._now = now
+        self._clock = archive.clock
+        self._now = archive.clock.now
         self._events: deque[tuple[Run, plan.Event]] = deque()
         self._runs: set[Run] = set()
         self._lookups: list[Step] = []
@@ -109,6 +101,10 @@ class Scheduler:
     def fail(self, error: BaseException) -> None:
         """Nothing can be recorded any more: every run ends with `error`, whoever waits is told."""
         with self._ending_lock:
+            runs = list(self._runs)
+        for run in runs:
+            self._reporter.run_lost(run.facts)
+        with self._ending_lock:
             for run in self._runs:
                 run.fatal = run.fatal or error
                 for step in run.steps:
@@ -148,6 +144,7 @@ class Scheduler:
 
     def _drain(self) -> None:
         events = self._events
+        calling: dict[Run, None] = {}
         while events:
             run, event = events.popleft()
             if run.fatal is not None:
@@ -155,7 +152,10 @@ class Scheduler:
             if type(event) is plan.StepCalled:
                 step = run.steps[event.step]
                 self._unshown[step] = None
+                calling[run] = None
             self._handle(run, event)
+        for run in calling:
+            self._reporter.steps_called(run.facts, len(run.steps), run.ordinals)
         self._show_later()
 
     def _handle(self, run: Run, event: plan.Event) -> None:
@@ -213,9 +213,14 @@ class Scheduler:
 
     def _assignment(self, step: Step) -> Assignment:
         use = step.use
+        lines = ConsoleLines()
+        wrote = None
+        if self._reporter.shows_output:
+            wrote = lambda data, left_out: self._wrote(step, lines, data, left_out)  # noqa: E731
         return Assignment(
             component=use.spec,
             function=use.function,
+            task_id=step.task_id,
             label=step.label,
             number=step.attempt,
             arguments=step.call,
@@ -223,7 +228,9 @@ class Scheduler:
             timeout_seconds=use.options.timeout,
             folder=step.run.folder,
             began=lambda: self._has_begun(step),
-            report=lambda outcome: self._reported(step, outcome),
+            report=lambda outcome: self._reported(step, outcome, lines),
+            logged=lambda logged: self._logged(step, logged),
+            wrote=wrote,
             mailbox=step.mailbox,
             step=step,
         )
@@ -237,15 +244,23 @@ class Scheduler:
         for step in list(self._begun):
             began = step.assignment.started_at if step.assignment is not None else 0.0
             if 0 < began <= late:
-                step.status, step.started_at = Status.RUNNING, began
-                self._recorder.running(step, began)
-                del self._begun[step]
-                self._unshown.pop(step, None)
+                self._is_running(step, began)
         if quiet:
             for step in [step for step in self._unshown if step.called_at <= late]:
                 self._recorder.waiting(step)
                 del self._unshown[step]
         self._show_later()
+
+    def _is_running(self, step: Step, began: float) -> None:
+        assignment = step.assignment
+        if assignment is not None and assignment.refresh is not None:
+            assignment.refresh()
+            began = assignment.started_at
+        step.status, step.started_at = Status.RUNNING, began
+        self._recorder.running(step, began)
+        self._begun.pop(step, None)
+        self._unshown.pop(step, None)
+        self._reporter.steps_running((facts_of(step),))
 
     def _show_later(self) -> None:
         if (self._unshown or self._begun) and not self._showing:
@@ -257,12 +272,31 @@ class Scheduler:
             self._begun[step] = None
             self._show_later()
 
+    # while it runs
+
+    def _logged(self, step: Step, logged: Logged) -> None:
+        if step.run.fatal is not None or step.assignment is None:
+            return
+        if not step.running_recorded:
+            self._is_running(step, step.assignment.started_at or self._now())
+        self._recorder.logged(step.task_id, step.attempt, logged, self._now())
+        if logged.progress is not None:
+            self._reporter.step_progressed(facts_of(step), *logged.progress)
+
+    def _wrote(self, step: Step, lines: ConsoleLines, data: bytes, left_out_bytes: int) -> None:
+        whole = lines.take(data)
+        if whole or left_out_bytes:
+            self._reporter.step_wrote(facts_of(step), whole, left_out_bytes)
+
     # ends
 
-    def _reported(self, step: Step, outcome: Outcome) -> None:
+    def _reported(self, step: Step, outcome: Outcome, lines: ConsoleLines) -> None:
         run = step.run
         if run.fatal is not None:
             return
+        rest = lines.end()
+        if rest:
+            self._reporter.step_wrote(facts_of(step), rest, 0)
         self._outcomes[step] = outcome
         assert step.assignment is not None
         step.started_at = step.assignment.started_at or None  # None: it never had a place
@@ -277,30 +311,20 @@ class Scheduler:
             failure = self._failure(step, outcome)
             step.exception = outcome.exception
             event = plan.AttemptFailed(
-                step.number, step.attempt, failure, _retryable(step, outcome)
+                step.number, step.attempt, failure, is_retryable(step, outcome)
             )
         self._handle(run, event)
         self._outcomes.pop(step, None)
 
     def _failure(self, step: Step, outcome: Outcome) -> Failure:
-        message = outcome.message
         if outcome.failure_kind is FailureKind.INPUTS:
             for source in step.sources:
                 if isinstance(source, Produced):
                     source.step.run.forget(source.step)
+        failure = failure_of(step, outcome)
         if outcome.failure_kind is FailureKind.CODE_CHANGED:
-            theirs: Fingerprint = pickle.loads(outcome.exception)
-            outcome.exception = b""
-            differs = differences(step.use.fingerprint, theirs)
-            message = str(
-                CodeChanged(component=step.use.name, differs=differs, hint=_way_out(differs))
-            )
-        return Failure(
-            outcome.failure_kind or FailureKind.ERROR,
-            message,
-            outcome.traceback,
-            outcome.exception_class,
-        )
+            outcome.exception = b""  # it was the worker's fingerprint
+        return failure
 
     def _complete(self, run: Run, command: plan.Complete) -> None:
         step = run.steps[command.step]
@@ -351,9 +375,11 @@ class Scheduler:
         step.status = Status.PENDING
         self._unshown.pop(step, None)
         self._begun.pop(step, None)
-        self._reporter.step_retried(end_of(step)._replace(failure=command.failure))
+        after_seconds = retry_delay(step)
+        failed = end_of(step)._replace(failure=command.failure)
+        self._reporter.step_retried(failed, after_seconds)
         event = plan.RetryDue(command.step)
-        self._loop.call_later(_delay(step), lambda: self._handle(run, event))
+        self._clock.wait(after_seconds, lambda: self._handle(run, event), self._loop)
 
     def _fail(self, run: Run, command: plan.Fail) -> None:
         step = run.steps[command.step]
@@ -364,13 +390,7 @@ class Scheduler:
         step = run.steps[command.step]
         chain = tuple(run.steps[number].name for number in command.chain)
         root = run.steps[command.chain[-1]]
-        step.failure = Failure(
-            FailureKind.SKIPPED,
-            f"Step {step.name!r} was skipped: {_root_cause(root)} ({' <- '.join(chain)}).",
-            traceback=root.failure.traceback if root.failure is not None else "",
-            step=root.name,
-            chain=chain,
-        )
+        step.failure = skip_failure(step, root, chain)
         step.root = root
         self._end(step, Status.SKIPPED, self._now(), None)
 
@@ -402,6 +422,9 @@ class Scheduler:
     def _announce(self) -> None:
         """The ends of this round are durable: tell those who wait."""
         ended, self._ended = self._ended, []
+        failed = any(step.failure is not None for step in ended)
+        if failed:  # first: the exception that a waiting thread gets need not repeat it
+            self._reporter.steps_ended([end_of(step) for step in ended])
         with self._ending_lock:
             for step in ended:
                 step.ended = True
@@ -416,7 +439,8 @@ class Scheduler:
                     step.waiters = None
                 if step.mailbox is not None:
                     step.mailbox.deliver(None)
-        self._reporter.steps_ended([end_of(step) for step in ended])
+        if not failed:
+            self._reporter.steps_ended([end_of(step) for step in ended])
 
     # the run's own end
 
@@ -442,48 +466,14 @@ class Scheduler:
         for run in finished:
             with self._ending_lock:
                 self._runs.discard(run)
-            self._reporter.run_ended(end_of_run(run, self._now()))
+            end = end_of_run(run, self._now())
+            self._reporter.run_ended(end)
+            count = len(run.steps)
+            debug("run", "%s %s ended: %s; %s steps, of which %s reused", run.name, run.task_id,
+                  run.status, count, end.reused)  # fmt: skip
             run.over.set()
 
 
 def _run_text(run: Run) -> str:
     """`train 01j9zk7…`: how a run is spoken of where its outcome is reused."""
     return f"{run.name} {short(run.task_id)}"
-
-
-def _retryable(step: Step, outcome: Outcome) -> bool:
-    if outcome.failure_kind in _NO_RETRY:
-        return False
-    retry_on = step.use.options.retry_on
-    if not retry_on or outcome.failure_kind is not FailureKind.ERROR:
-        return True
-    wanted = {
-        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-        for cls in retry_on
-    }
-    return not wanted.isdisjoint(outcome.bases)
-
-
-def _delay(step: Step) -> float:
-    """Exponential, with jitter of half its length, so that steps that failed together part."""
-    base = step.use.options.retry_delay * 2.0 ** (step.attempt - 1)
-    return base * random.uniform(0.75, 1.25)
-
-
-def _way_out(differs: list[str]) -> str:
-    if differs and all(text.startswith("global ") for text in differs):
-        return (
-            "it was changed after its module was imported, and a worker imports the module anew: "
-            "pass the value as an argument."
-        )
-    return ""
-
-
-def _root_cause(root: Step) -> str:
-    if root.status is Status.STOPPED:
-        return f"{root.name!r} was stopped"
-    if root.failure is None:
-        return f"{root.name!r} did not complete"
-    if root.failure.kind is FailureKind.ERROR:
-        return f"{root.name!r} failed in attempt {root.attempt} with {root.failure.message}"
-    return f"{root.name!r} failed: {root.failure.message.partition(chr(10))[0]}"

@@ -8,13 +8,15 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from time import time
 
 from pipekit.capture.fingerprint import Fingerprinter
-from pipekit.clock import IdMaker, SystemClock
+from pipekit.capture.source_text import SourceText
+from pipekit.clock import Clock, IdMaker
 from pipekit.control.archive import Archive
 from pipekit.control.child import ChildExecutor
+from pipekit.control.earlier import what_changed
 from pipekit.control.executor_set import ExecutorSet
 from pipekit.control.loop import SelectorLoop
 from pipekit.control.recorder import Recorder
@@ -22,14 +24,20 @@ from pipekit.control.reporter import SilentReporter
 from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
 from pipekit.control.use import Use
+from pipekit.diagnostics import debug
 from pipekit.errors import Stopped
 from pipekit.liveness import host_name, started_at
-from pipekit.model.records import Task
+from pipekit.model.records import Change, Task
 from pipekit.model.value import Digest
-from pipekit.ports import Reporter
-from pipekit.settings import Settings
+from pipekit.ports import Reporter, StepFacts
+from pipekit.settings import Settings, command_for
+from pipekit.worker.message import Logged
 
 _sessions: dict[Path, Session] = {}
+_clocks: dict[Path, Clock] = {}
+"""Of homes that have one of their own."""
+_archives: dict[Path, Archive] = {}
+"""Of homes without a session in this process."""
 _sessions_lock = threading.Lock()
 
 
@@ -38,8 +46,47 @@ def session_for(settings: Settings) -> Session:
     with _sessions_lock:
         session = _sessions.get(settings.home)
         if session is None or session.retired or session.pid != os.getpid():
-            session = _sessions[settings.home] = Session(settings)
+            session = _sessions[settings.home] = Session(settings, clock=_clocks.get(settings.home))
         return session
+
+
+def find_session(home: Path) -> Session | None:
+    """The session of a home that is open in this process; opens none."""
+    with _sessions_lock:
+        session = _sessions.get(home)
+    return session if session is not None and session.pid == os.getpid() else None
+
+
+def set_clock(home: Path, clock: Clock) -> None:
+    """Have the sessions of a home that are opened from now on, until it is closed, take their time
+    from `clock`."""
+    with _sessions_lock:
+        _clocks[home] = clock
+
+
+def close_session(home: Path) -> None:
+    """Close what this process has open of one home, and forget its clock. Idempotent."""
+    with _sessions_lock:
+        session = _sessions.pop(home, None)
+        archive = _archives.pop(home, None)
+        _clocks.pop(home, None)
+    if session is not None and session.pid == os.getpid():
+        session.close()
+    if archive is not None:
+        archive.close()
+
+
+def archive_for(settings: Settings) -> Archive:
+    """The archive of a home: that of this process's session where there is one, else opened for
+    reading, as in a worker."""
+    with _sessions_lock:
+        session = _sessions.get(settings.home)
+        if session is not None and not session.retired and session.pid == os.getpid():
+            return session.archive
+        archive = _archives.get(settings.home)
+        if archive is None:
+            archive = _archives[settings.home] = Archive(settings)
+        return archive
 
 
 @atexit.register
@@ -60,7 +107,13 @@ class Session:
         StoreUnavailable, StoreVersionMismatch: the home or its store cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, reporter: Reporter | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reporter: Reporter | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.settings = settings
         self.pid = os.getpid()
         self.retired = False
@@ -68,10 +121,12 @@ class Session:
         self._is_closed = False
         self.fingerprinter = Fingerprinter(root=settings.project_root)
         self._open_runs = 0
-        self.archive = Archive(settings, code_of=self._code_of)
-        self.reporter: Reporter = reporter or _reporter_for(settings)
-        self.now = time
-        self.new_id = IdMaker(SystemClock())
+        self._sources: set[Digest] = set()
+        """Of functions, that are recorded."""
+        self.archive = Archive(settings, code_of=self._code_of, clock=clock)
+        self.reporter: Reporter = reporter or _reporter_for(settings, self.archive)
+        self.now = self.archive.clock.now
+        self.new_id = IdMaker(self.archive.clock)
         self.ending_lock = threading.Lock()
         self._runs_lock = threading.Lock()
         self._loop = SelectorLoop(self._turn_ended, self._loop_failed)
@@ -84,9 +139,8 @@ class Session:
             self.executors,
             self.reporter,
             self.ending_lock,
-            self.now,
         )
-        self.executors.add("pipeline", ChildExecutor(self._loop, self.scheduler.send))
+        self.executors.add("pipeline", ChildExecutor(self._loop, self.scheduler.send, self.now))
         self._loop.start()
 
     # what the floors below need
@@ -119,6 +173,17 @@ class Session:
                 run.blind_spots.add(known)
                 self.reporter.blind_spot(use.name, spot.what, spot.file, spot.line)
 
+    def keep_source(self, run: Run, source: SourceText) -> None:
+        """Have the text of a function recorded, where it was not by this session."""
+        if source.digest and source.digest not in self._sources:
+            self._sources.add(source.digest)
+            change = Change(run.task_id, contents=((source.digest, source.content),))
+            self._loop.post(lambda: self._recorder.stage(change))
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Run a callback in the loop's thread, soon. From any thread."""
+        self._loop.post(callback)
+
     # the beginning and the end
 
     def begin(self, run: Run, task: Task) -> None:
@@ -126,7 +191,16 @@ class Session:
         self.scheduler.adopt(run)
         began = started_at(self.pid) or 0.0
         self._loop.post(lambda: self._recorder.run_began(task, began))
+        debug("run", "%s %s began, executor %s", run.name, run.task_id, run.executor)
         self.reporter.run_began(run.facts)
+
+    def log(self, run: Run, logged: Logged) -> None:
+        """Have what a run's own function has logged recorded. From any thread."""
+        self._loop.post(lambda: self._recorder.logged(run.task_id, 1, logged, self.now()))
+        if logged.progress is not None:
+            facts = StepFacts(run.facts, run.task_id, run.name, "", 1, 1, run.started_at)
+            done, total = logged.progress
+            self._loop.post(lambda: self.reporter.step_progressed(facts, done, total))
 
     def kill(self) -> None:
         """End every attempt at once; what was not recorded is not. From any thread."""
@@ -151,9 +225,14 @@ class Session:
         self.archive.close()
 
 
-def _reporter_for(settings: Settings) -> Reporter:
+def _reporter_for(settings: Settings, archive: Archive) -> Reporter:
     if settings.progress == "off":
         return SilentReporter()
-    from pipekit.console.lines import LineReporter
+    from pipekit.console.choice import reporter_for
 
-    return LineReporter()
+    return reporter_for(
+        settings.progress,
+        command=lambda: command_for(settings.home),
+        why=lambda task_id: what_changed(archive.store, task_id),
+        now=archive.clock.now,
+    )

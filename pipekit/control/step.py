@@ -79,9 +79,9 @@ class Step:
     """One call of a component in a run."""
 
     __slots__ = (
-        "arguments", "assignment", "attempt", "call", "called_at", "child", "ended", "ended_at",
-        "exception", "failure", "is_kept", "key", "mailbox", "memo_key", "name", "number",
-        "outputs", "path_digests", "recorded", "reused_from", "reused_run", "root", "run",
+        "after", "arguments", "assignment", "attempt", "call", "called_at", "child", "ended",
+        "ended_at", "exception", "failure", "is_kept", "key", "mailbox", "memo_key", "name",
+        "number", "outputs", "path_digests", "recorded", "reused_from", "reused_run", "root", "run",
         "running_recorded", "sources", "started_at", "status", "task_id", "use", "values",
         "waiters",
     )  # fmt: skip
@@ -89,6 +89,7 @@ class Step:
     def __init__(
         self, run: StepOwner, use: Use, number: int, *, task_id: str, name: str, key: Digest,
         called_at: float, arguments: tuple[Argument, ...], sources: tuple[Source, ...], call: bytes,
+        after: tuple[Step, ...] = (),
     ) -> None:  # fmt: skip
         self.run: Any = run  # whose methods take a run know it as one
         self.use = use
@@ -99,6 +100,8 @@ class Step:
         self.called_at = called_at
         self.arguments = arguments
         self.sources = sources
+        self.after = after
+        """Steps that it waits for without taking anything from them."""
         self.call = call
         """Pickle of (args, kwargs), with the sources as persistent ids."""
         self.status = Status.PENDING
@@ -211,6 +214,8 @@ class Step:
             cause = RemoteError(failure.message)
         if failure.traceback:
             note = f"\nIn step {self.label}:\n{failure.traceback.rstrip()}"
+            if self.run.session.reporter.has_told(self.task_id):
+                note = f"In step {self.label}, {failure.place}; its traceback was shown above."
             try:
                 cause.add_note(note)
             except Exception:  # noqa: BLE001 - user code: an exception that refuses it

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from collections.abc import Callable
 from typing import Any
 
+from pipekit.artifacts import by_value
 from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
+from pipekit.capture.source_text import SourceText, source_text_of
 from pipekit.control.executor_set import parse_executor
 from pipekit.errors import UsageError
 from pipekit.model.hashing import digest_bytes
@@ -29,7 +30,7 @@ class Use:
 
     __slots__ = (
         "code", "defaults", "entry", "executor", "fingerprint", "function", "is_pipeline",
-        "key_prefix", "name", "options", "outputs", "settings", "spec",
+        "key_prefix", "name", "options", "outputs", "settings", "source", "spec",
     )  # fmt: skip
 
     def __init__(
@@ -53,13 +54,17 @@ class Use:
         self.is_pipeline = False
         self.fingerprint: Fingerprint = fingerprinter.fingerprint(function)
         self.code = self.fingerprint.digest
+        self.source = source_text_of(function, fingerprinter.root)
         self.settings = options.settings()
         origin = origin_of(function)
         self.entry = str(origin) if origin else f"{self.name} (by value)"
-        pickled = b"" if origin else _by_value(function, self.name)
-        code = self.code if origin or not self._has_local_class() else ""
+        here = self.executor == "inline"
+        pickled = b"" if origin else _by_value(function, self.name, may_fail=here)
+        code = self.code if origin else self.fingerprint.around()
         whole = len(outputs) < 2
-        identity = digest_bytes(self.name, self.entry, pickled, code, str(whole), *self.outputs)
+        identity = digest_bytes(
+            self.name, self.entry, pickled, code, self.code, str(whole), *self.outputs
+        )
         self.spec = ComponentSpec(
             number=_numbers.setdefault(identity, next(_next_number)),
             name=self.name,
@@ -73,15 +78,10 @@ class Use:
             _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version
         )
 
-    def _has_local_class(self) -> bool:
-        """A class defined in a function travels by value, and arrives under another name."""
-        parts = self.fingerprint.parts
-        return any(part.kind == "class" and "<locals>" in part.name for part in parts)
-
     @classmethod
     def of_pipeline(
         cls, conduct: Callable[[Any], Any], *, name: str, entry: str, defaults: dict[str, Any],
-        executor: str,
+        executor: str, source: SourceText,
     ) -> Use:  # fmt: skip
         """A pipeline as a step of another: `conduct` takes the assignment and runs it."""
         use = cls.__new__(cls)
@@ -94,6 +94,7 @@ class Use:
         use.is_pipeline = True
         use.fingerprint = Fingerprint("", (), ())
         use.code = ""
+        use.source = source
         use.settings = {}
         use.entry = entry
         use.spec = ComponentSpec(-1, name, None, b"", use.outputs, True, "")
@@ -101,12 +102,12 @@ class Use:
         return use
 
 
-def _by_value(function: Callable[..., Any], name: str) -> bytes:
-    import cloudpickle  # 22 ms, for functions that no name leads to
-
+def _by_value(function: Callable[..., Any], name: str, *, may_fail: bool) -> bytes:
     try:
-        return cloudpickle.dumps(function, pickle.HIGHEST_PROTOCOL)  # type: ignore[no-any-return]
+        return by_value.pack(function)
     except Exception as error:
+        if may_fail:
+            return b""
         raise UsageError(
             f"Component {name!r} cannot be sent to a worker: it is defined where no import finds "
             f"it, and what it holds on to cannot be pickled ({error}).",

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from time import time
 
 from pipekit.errors import PipekitError
 from pipekit.liveness import host_name, started_at
@@ -38,9 +37,11 @@ class Mailbox:
 class InlineExecutor:
     """The `Executor` port in the caller's own thread."""
 
-    def __init__(self, loop: Loop, runner: Runner) -> None:
+    def __init__(self, loop: Loop, runner: Runner, now: Callable[[], float]) -> None:
+        """`now` gives the wall time of records."""
         self._loop = loop
         self._runner = runner
+        self._now = now
         self._introduced: set[int] = set()
 
     def start(self, assignments: Sequence[Assignment]) -> None:
@@ -67,7 +68,7 @@ class InlineExecutor:
                     RuntimeWarning,
                     stacklevel=2,
                 )
-        assignment.started_at = time()
+        assignment.started_at = self._now()
         assignment.host, assignment.pid = host_name(), os.getpid()
         assignment.pid_started_at = started_at(assignment.pid) or 0.0
         self._loop.post(assignment.began)
@@ -78,7 +79,8 @@ class InlineExecutor:
             self._loop.post(lambda: assignment.report(refused))
             return
         report = self._runner.run(
-            Call(0, spec.number, assignment.label, assignment.arguments, inputs)
+            Call(0, spec.number, assignment.task_id, assignment.arguments, inputs),
+            lambda logged: self._loop.post(lambda: assignment.logged(logged)),
         )
         if isinstance(report, Done):
             outcome = Outcome(report.duration_seconds, outputs=report.outputs, none=report.none)

@@ -11,33 +11,45 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic, time
 
+from pipekit.diagnostics import debug
 from pipekit.errors import PipekitError
+from pipekit.executors.obituary import how_it_ended, last_lines, obituary, size_of
 from pipekit.executors.worker_process import WorkerProcess
 from pipekit.liveness import host_name
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
 from pipekit.worker.board import NO_CALL
-from pipekit.worker.message import Broke, Done, Setup
+from pipekit.worker.message import Broke, Done, Logged, Setup
 
 _HORIZON_SECONDS = 0.005
 _SLOW_SECONDS = 0.05
-_WATCH_SECONDS = 0.5
+_WATCH_SECONDS = 0.2
+_SHOWN_BYTES = 65536
+"""Of what an attempt writes between two looks, this much of its end is handed on."""
 _KILL_AFTER_SECONDS = 5.0
 _STARTS_BEFORE_GIVING_UP = 3
-_TAIL_BYTES = 4000
 
 
 class ProcessExecutor:
     """The `Executor` port over a pool of `WorkerProcess`."""
 
     def __init__(
-        self, loop: Loop, setup: Setup, *, workers: int, folder: Path, log_limit_bytes: int
+        self,
+        loop: Loop,
+        setup: Setup,
+        *,
+        workers: int,
+        folder: Path,
+        log_limit_bytes: int,
+        now: Callable[[], float],
     ) -> None:
-        """`folder` is the home; logs go to `<home>/logs`."""
+        """`folder` is the home; logs go to `<home>/logs`. `now` gives the wall time of records."""
+        self._now = now
         self._loop = loop
         self._setup = setup
         self._most = workers
@@ -97,7 +109,8 @@ class ProcessExecutor:
                 self._refuse(assignment, FailureKind.INPUTS, str(error))
                 continue
             worker.load += self._expected.get(assignment.component.number, 0.0)
-            assignment.started_at = time()
+            assignment.started_at = self._now()
+            assignment.refresh = partial(self._refresh, assignment, worker, worker.last_token)
             self._identify(assignment, worker)
             assignment.began()
             touched[worker] = None
@@ -105,6 +118,13 @@ class ProcessExecutor:
             self._flush(worker)
         if self._workers:
             self._keep_watch()
+
+    def _refresh(self, assignment: Assignment, worker: WorkerProcess, token: int) -> None:
+        """It began when its worker did, which may be a while after it was sent."""
+        if token in worker.in_flight:
+            current, began = worker.board.current()
+            if current == token:
+                assignment.started_at = self._now() - max(0.0, monotonic() - began)
 
     def _refuse(self, assignment: Assignment, kind: FailureKind, message: str) -> None:
         outcome = Outcome(0.0, kind, message=message)
@@ -130,6 +150,7 @@ class ProcessExecutor:
         worker = WorkerProcess(
             self._setup, log=self._folder / name, log_name=name, folder=self._folder / "tmp"
         )
+        debug("worker", "process %s started, console in %s", worker.pid, worker.log)
         self.workers_started += 1
         self._workers.append(worker)
         self._loop.watch(worker.fd, lambda: self._readable(worker))
@@ -160,6 +181,9 @@ class ProcessExecutor:
                 self._done(worker, message)
             elif type(message) is Broke:
                 outdated = self._broke(worker, message) or outdated
+            elif type(message) is Logged:
+                if (assignment := worker.in_flight.get(message.token)) is not None:
+                    assignment.logged(message)
             else:
                 worker.ready = True
                 self._failed_starts = 0
@@ -178,6 +202,7 @@ class ProcessExecutor:
             return None
         if worker.ending is not None and worker.ending[0] is assignment:
             worker.ending = None  # it ended by itself, and its worker lives on
+        self._hand_on_output(worker, assignment, message.log_start, _written_to(message))
         worker.log_at = message.log_end
         following = next(iter(worker.in_flight.values()), None)
         if following is not None:  # the one that it is in now
@@ -191,7 +216,7 @@ class ProcessExecutor:
             worker.load = max(0.0, worker.load - expected)
         if not worker.in_flight:
             worker.load = 0.0
-        assignment.started_at = time() - took
+        assignment.started_at = self._now() - took
         return assignment
 
     def _identify(self, assignment: Assignment, worker: WorkerProcess) -> None:
@@ -257,6 +282,7 @@ class ProcessExecutor:
         """Put what was sent and not begun back in front, in its order."""
         for assignment in assignments:
             assignment.started_at = 0.0
+            assignment.shown_to = 0
         self._waiting.extendleft(reversed(assignments))
 
     def _remove(self, worker: WorkerProcess) -> int:
@@ -271,6 +297,7 @@ class ProcessExecutor:
         log_start = worker.log_at
         others = list(worker.in_flight.values())
         status = self._remove(worker)
+        debug("worker", "process %s ended by itself, status %s", worker.pid, status)
         if charged is None and token == NO_CALL and not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS_BEFORE_GIVING_UP:
@@ -280,11 +307,15 @@ class ProcessExecutor:
         if charged is None:
             return
         took = max(0.0, monotonic() - began)
-        charged.started_at = time() - took
+        charged.started_at = self._now() - took
+        self._hand_on_output(worker, charged, log_start, size_of(worker.log))
         if ending is not None and ending[0] is charged:
             kind, message = ending[1], ending[2]
         else:
-            kind, message = FailureKind.EXITED, _obituary(charged, status, took, worker, log_start)
+            kind, message = (
+                FailureKind.EXITED,
+                obituary(_attempt(charged), status, took, worker.log, log_start),
+            )
         charged.report(
             Outcome(
                 took,
@@ -292,19 +323,19 @@ class ProcessExecutor:
                 message=message,
                 log_path=worker.log_name,
                 log_start=log_start,
-                log_end=_size(worker.log),
+                log_end=size_of(worker.log),
             )
         )
 
     def _give_up(self, assignments: list[Assignment], worker: WorkerProcess, status: int) -> None:
         self._failed_starts = 0
-        said = _tail(worker.log, 0)
+        said = last_lines(worker.log)
         for assignment in (*assignments, *self._waiting):
             assignment.report(
                 Outcome(
                     0.0,
                     FailureKind.IMPORT,
-                    message=f"no worker process could start ({_how(status)}):\n{said}",
+                    message=f"no worker process could start ({how_it_ended(status)}):\n{said}",
                 )
             )
         self._waiting.clear()
@@ -368,11 +399,33 @@ class ProcessExecutor:
             assignment = worker.in_flight.get(token)
             if assignment is None or worker.ending is not None:
                 continue
+            if assignment.wrote is not None and token == next(iter(worker.in_flight)):
+                size = size_of(worker.log)
+                # What was written while it was still in that call is that call's.
+                if worker.board.current()[0] == token:
+                    self._hand_on_output(worker, assignment, worker.log_at, size)
             if len(worker.in_flight) > 1 and now - began > _SLOW_SECONDS and self._has_place():
                 self._take_back(worker)
             self._end_if_over(worker, assignment, now - began)
         self._fill()
         self._keep_watch()
+
+    def _hand_on_output(
+        self, worker: WorkerProcess, assignment: Assignment, start: int, end: int
+    ) -> None:
+        """Tell what the attempt, whose console begins at `start`, has written up to `end`."""
+        begin = max(start, assignment.shown_to)
+        if assignment.wrote is None or end <= begin:
+            return
+        left_out = max(0, end - begin - _SHOWN_BYTES)
+        try:
+            with worker.log.open("rb") as file:
+                file.seek(begin + left_out)
+                data = file.read(end - begin - left_out)
+        except OSError:
+            return
+        assignment.shown_to = end
+        assignment.wrote(data, left_out)
 
     def _has_place(self) -> bool:
         """Whether a call that is taken back would start elsewhere at once."""
@@ -385,7 +438,7 @@ class ProcessExecutor:
         if limit is not None and took > limit:
             message = f"{_attempt(assignment)} was ended after its timeout of {limit:g} s."
             self._kill(worker, assignment, FailureKind.TIMEOUT, message)
-        elif _size(worker.log) - worker.log_at > self._log_limit_bytes:
+        elif size_of(worker.log) - worker.log_at > self._log_limit_bytes:
             message = (
                 f"{_attempt(assignment)} was ended: it wrote more than {self._log_limit_bytes:,} "
                 "bytes to its console. Hint: print less, or raise PIPEKIT_LOG_LIMIT_BYTES."
@@ -400,45 +453,16 @@ class ProcessExecutor:
         worker.interrupt(signal.SIGKILL)
 
 
+def _written_to(message: Done | Broke) -> int:
+    """Where the console of an attempt ends, without the traceback that its worker adds."""
+    if isinstance(message, Done):
+        return message.log_end
+    return message.log_end - len(message.traceback.encode(errors="backslashreplace"))
+
+
 def _stopped() -> Outcome:
     return Outcome(0.0, FailureKind.STOPPED, message="stopped before it began")
 
 
 def _attempt(assignment: Assignment) -> str:
     return f"Attempt {assignment.number} of {assignment.label}"
-
-
-def _obituary(
-    assignment: Assignment, status: int, took: float, worker: WorkerProcess, log_start: int
-) -> str:
-    text = f"{_attempt(assignment)} {_how(status)} after {took:.1f} s."
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        text += " The usual cause is memory."
-    said = _tail(worker.log, log_start)
-    if not said:
-        return f"{text} It had printed nothing."
-    return f"{text} Its last log lines follow.\n{said}"
-
-
-def _how(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return f"ended by signal {number} ({signal.Signals(number).name})"
-    return f"ended its process with exit code {os.waitstatus_to_exitcode(status)}"
-
-
-def _size(log: Path) -> int:
-    try:
-        return log.stat().st_size
-    except OSError:
-        return 0
-
-
-def _tail(log: Path, start: int) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(start, _size(log) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(lines[-10:])

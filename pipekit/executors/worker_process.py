@@ -86,7 +86,7 @@ class WorkerProcess:
             Call(
                 token,
                 spec.number,
-                assignment.label,
+                assignment.task_id,
                 assignment.arguments,
                 inputs,
                 assignment.folder,

@@ -44,3 +44,12 @@ class Failure:
     """Display name of the step at the root of the failure, where that is another one."""
     chain: tuple[str, ...] = ()
     """For a skipped step: display names from itself to the step that failed."""
+
+    @property
+    def place(self) -> str:
+        """`flow.py:12, in fit`: the innermost line of the traceback; empty where there is none."""
+        frames = [line for line in self.traceback.splitlines() if line.startswith('  File "')]
+        if not frames:
+            return ""
+        file, _, rest = frames[-1].removeprefix('  File "').partition('", line ')
+        return f"{file}:{rest}"

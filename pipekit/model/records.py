@@ -41,6 +41,9 @@ class TaskSpec:
     outputs: tuple[str, ...] = ("value",)
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
     """Retries, timeout, cache, executor …: only what differs from the default."""
+    source: Digest = ""
+    """Address, among the contents, of the function's source text, for people to read; empty where
+    there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ class Task:
     inputs: Mapping[str, tuple[str, str, Digest]] = field(default_factory=dict)
     """Argument name -> (type name, preview, value digest) of what was really passed; for `show`
     and for finding out why a step ran again. Known once all inputs are."""
+    needs: tuple[tuple[str, str], ...] = ()
+    """The edges of the graph: (id of a task of the same run, name of its output that was passed);
+    the name is empty where `after=` alone makes the step wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,20 @@ class Artifact:
     name: str
     created_at: float
     value: StoredValue
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a task has logged."""
+
+    task_id: str
+    attempt: int
+    name: str
+    value: float
+    """May be infinite or not a number."""
+    at: float
+    step: int | None = None
+    """The user's own count (an epoch, a batch); None where they gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +209,4 @@ class Change:
     """Bytes of inline values, by blob digest."""
     memo: Memo | None = None
     events: tuple[Event, ...] = ()
+    metrics: tuple[Metric, ...] = ()

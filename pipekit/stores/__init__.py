@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipekit.errors import SettingsError
+from pipekit.settings import without_password
 
 if TYPE_CHECKING:
     from pipekit.ports import Store
@@ -34,14 +35,15 @@ def open_store(url: str, **options: Any) -> Store:
         if separator and scheme == "memory" and not place:
             from pipekit.stores.memory import MemoryStore
 
+            options.pop("durability", None)  # it ends with the process in any case
             return MemoryStore(**options)
     except TypeError as error:
         raise SettingsError(
-            f"The store {url!r} cannot be opened with these options: {error}.",
-            hint="SQLite takes durability= and busy_seconds=; memory takes none.",
+            f"The store {without_password(url)!r} cannot be opened with these options: {error}.",
+            hint="SQLite takes durability= and busy_seconds=, memory durability= alone.",
         ) from error
     raise SettingsError(
-        f"{url!r} names no store that pipekit knows. Known: {_KNOWN}.",
+        f"{without_password(url)!r} names no store that pipekit knows. Known: {_KNOWN}.",
         hint="set PIPEKIT_STORE to one of these, or unset it to use the home's own store.",
     )
 

@@ -14,6 +14,7 @@ from pipekit.stores.encoding import (
     encode_failure,
     encode_inputs,
     encode_names,
+    encode_needs,
     encode_outputs,
     encode_spec,
     encode_value,
@@ -38,6 +39,7 @@ class Draft:
         "_created",
         "_events",
         "_memos",
+        "_metrics",
         "_moved",
         "_opened",
         "_pending",
@@ -55,6 +57,7 @@ class Draft:
         self._contents: Rows = []
         self._memos: Rows = []
         self._events: Rows = []
+        self._metrics: Rows = []
 
     def add(self, change: Change) -> bool:
         """Take the change if its guards hold, and say whether they did."""
@@ -114,6 +117,15 @@ class Draft:
             )
         for event in change.events:
             self._events += (task_id, event.at, event.name._value_, event.attempt, event.detail)
+        for metric in change.metrics:
+            self._metrics += (
+                task_id,
+                metric.attempt,
+                metric.name,
+                None if metric.value != metric.value else metric.value,
+                metric.at,
+                metric.step,
+            )
 
     def rows(self) -> tuple[Rows, ...]:
         """Tasks to insert and to update, attempts to update and to insert, and the rest."""
@@ -126,6 +138,7 @@ class Draft:
             self._contents,
             self._memos,
             self._events,
+            self._metrics,
         )
 
     def _task_rows(self) -> Rows:
@@ -152,6 +165,7 @@ class Draft:
                 standing.ended_at,
                 standing.stop_requested_at,
                 encode_failure(standing.failure),
+                encode_needs(task.needs),
             )
         return rows
 

@@ -12,7 +12,7 @@ from json.encoder import encode_basestring_ascii as _quote
 from typing import Any
 
 from pipekit.model.failure import Failure, FailureKind
-from pipekit.model.records import Artifact, Attempt, Event, Kind, Memo, Task, TaskSpec
+from pipekit.model.records import Artifact, Attempt, Event, Kind, Memo, Metric, Task, TaskSpec
 from pipekit.model.status import Status, Transition
 from pipekit.model.value import Digest, StoredValue
 
@@ -39,7 +39,8 @@ def encode_spec(spec: TaskSpec) -> str:
     parameters = _encode(dict(spec.parameters)) if spec.parameters else "{}"
     settings = _encode(dict(spec.settings)) if spec.settings else "{}"
     outputs = ",".join([_quote(name) for name in spec.outputs])
-    return f"[{_quote(spec.entry)},{_quote(spec.code)},{parameters},[{outputs}],{settings}]"
+    source = f",{_quote(spec.source)}" if spec.source else ""
+    return f"[{_quote(spec.entry)},{_quote(spec.code)},{parameters},[{outputs}],{settings}{source}]"
 
 
 def encode_names(names: tuple[str, ...]) -> str:
@@ -54,6 +55,12 @@ def encode_inputs(inputs: Mapping[str, tuple[str, str, Digest]]) -> str:
         for name, (type_, preview, digest) in inputs.items()
     ]
     return "{" + ",".join(items) + "}"
+
+
+def encode_needs(needs: tuple[tuple[str, str], ...]) -> str:
+    if not needs:
+        return ""
+    return "[" + ",".join([f"[{_quote(task)},{_quote(name)}]" for task, name in needs]) + "]"
 
 
 def encode_failure(failure: Failure | None) -> str:
@@ -95,9 +102,9 @@ def decode_task(row: Row) -> Task:
     (
         task_id, kind, name, project, created_at, type_, version, tags, parent, step_key, queue,
         cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,
-        failure,
+        failure, needs,
     ) = row  # fmt: skip
-    entry, code, parameters, outputs, settings = _decode(spec)
+    entry, code, parameters, outputs, settings, *source = _decode(spec)
     return Task(
         task_id,
         _KIND[kind],
@@ -105,7 +112,7 @@ def decode_task(row: Row) -> Task:
         project,
         _STATUS[status],
         created_at,
-        TaskSpec(entry, code, parameters, tuple(outputs), settings),
+        TaskSpec(entry, code, parameters, tuple(outputs), settings, *source),
         type_,
         version,
         tuple(_decode(tags)) if tags else (),
@@ -119,6 +126,7 @@ def decode_task(row: Row) -> Task:
         stop_requested_at,
         decode_failure(failure),
         {key: tuple(item) for key, item in _decode(inputs).items()} if inputs else {},
+        tuple([(task, output) for task, output in _decode(needs)]) if needs else (),
     )
 
 
@@ -142,6 +150,11 @@ def decode_memo(row: Row) -> Memo:
     key, task_id, run, created_at, duration_seconds, outputs = row
     values = tuple([(name, StoredValue(*value)) for name, value in _decode(outputs)])
     return Memo(key, task_id, run, created_at, duration_seconds, values)
+
+
+def decode_metric(row: Row) -> Metric:
+    task_id, attempt, name, value, at, step = row
+    return Metric(task_id, attempt, name, float("nan") if value is None else value, at, step)
 
 
 def decode_event(row: Row) -> Event:

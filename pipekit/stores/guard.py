@@ -68,7 +68,14 @@ def admits(change: Change, standing: Standing | None) -> bool:
             return False
         status, number, is_open = created.status, 0, False
     elif standing is None:
-        return not (change.open or change.close or change.move or change.artifacts or change.events)
+        return not (
+            change.open
+            or change.close
+            or change.move
+            or change.artifacts
+            or change.events
+            or change.metrics
+        )
     else:
         status, number, is_open = standing.status, standing.number, standing.is_open
     attempt = change.open
@@ -117,5 +124,7 @@ def _check_owner(change: Change) -> None:
         owned = owned and artifact.task_id == owner
     for event in change.events:
         owned = owned and event.task_id == owner
+    for metric in change.metrics:
+        owned = owned and metric.task_id == owner
     if not owned:
         raise ValueError(f"A change of task {owner!r} holds records of another task.")

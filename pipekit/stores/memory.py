@@ -8,7 +8,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pipekit.errors import StoreUnavailable
-from pipekit.model.records import Artifact, Attempt, Change, Closing, Event, Kind, Memo, Task
+from pipekit.model.records import (
+    Artifact,
+    Attempt,
+    Change,
+    Closing,
+    Event,
+    Kind,
+    Memo,
+    Metric,
+    Task,
+)
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
 from pipekit.stores.guard import Standing, admits, advance, standing_of
@@ -26,6 +36,7 @@ class MemoryStore:
         self._attempts: defaultdict[str, list[Attempt]] = defaultdict(list)
         self._artifacts: defaultdict[str, list[Artifact]] = defaultdict(list)
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
+        self._metrics: defaultdict[str, list[Metric]] = defaultdict(list)
         self._memos: dict[Digest, Memo] = {}
         self._contents: dict[Digest, bytes] = {}
 
@@ -56,6 +67,8 @@ class MemoryStore:
             self._artifacts[task_id] += change.artifacts
         if change.events:
             self._events[task_id] += change.events
+        if change.metrics:
+            self._metrics[task_id] += change.metrics
         for digest, data in change.contents:
             self._contents.setdefault(digest, bytes(data))
         if change.memo is not None:
@@ -118,6 +131,11 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             return list(self._events.get(task_id, ()))
+
+    def list_metrics(self, task_id: str) -> list[Metric]:
+        with self._lock:
+            self._check_open()
+            return list(self._metrics.get(task_id, ()))
 
     def count_attempts(self, parent: str) -> dict[str, int]:
         with self._lock:

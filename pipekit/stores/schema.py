@@ -112,6 +112,22 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX events_of_task ON events (task_id)",
         ),
     ),
+    (
+        2,
+        (
+            "ALTER TABLE tasks ADD COLUMN needs TEXT NOT NULL DEFAULT ''",
+            # A value that is not a number is NULL: SQLite knows no other.
+            """CREATE TABLE metrics (
+                seq {sequence},
+                task_id {key} NOT NULL,
+                attempt INTEGER NOT NULL,
+                name TEXT NOT NULL,
+                value DOUBLE PRECISION,
+                at DOUBLE PRECISION NOT NULL,
+                step BIGINT)""",
+            "CREATE INDEX metrics_of_task ON metrics (task_id)",
+        ),
+    ),
 )
 
 READ_VERSION = "SELECT version FROM schema_version"

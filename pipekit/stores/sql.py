@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from pipekit.errors import StoreUnavailable
-from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Task
+from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Metric, Task
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
 from pipekit.stores.dialect import Dialect
@@ -30,6 +30,7 @@ from pipekit.stores.encoding import (
     decode_event,
     decode_failure,
     decode_memo,
+    decode_metric,
     decode_task,
     status_of,
 )
@@ -37,7 +38,7 @@ from pipekit.stores.guard import Standing
 from pipekit.stores.schema import Connection
 
 _SIZES = (64, 16, 4, 1)
-"""Rows of one INSERT or UPDATE. The widest has 20 values a row; SQLite takes 32766 in all."""
+"""Rows of one INSERT or UPDATE. The widest has 21 values a row; SQLite takes 32766 in all."""
 
 _LOOKUPS = (256, 64, 16, 4, 1)
 """Values of one IN."""
@@ -49,7 +50,7 @@ _KNOWN_IS_KEPT = " ON CONFLICT DO NOTHING"
 _TASK = (
     "id, kind, name, project, created_at, type, version, tags, parent, step_key, queue,"
     " cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,"
-    " failure"
+    " failure, needs"
 )
 _ATTEMPT = (
     "task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,"
@@ -58,6 +59,7 @@ _ATTEMPT = (
 _ARTIFACT = "task_id, attempt, name, created_at, value"
 _MEMO = "key, task_id, run, created_at, duration_seconds, outputs"
 _EVENT = "task_id, at, name, attempt, detail"
+_METRIC = "task_id, attempt, name, value, at, step"
 
 _STANDING = (
     "SELECT t.id, t.status, t.reused_from, t.started_at, t.ended_at, t.stop_requested_at,"
@@ -99,6 +101,7 @@ _INSERT_ARTIFACTS = _insertion("artifacts", _ARTIFACT)
 _INSERT_CONTENTS = _insertion("contents", "blob, data", _KNOWN_IS_KEPT)
 _INSERT_MEMOS = _insertion("memos", _MEMO, _KNOWN_IS_KEPT)
 _INSERT_EVENTS = _insertion("events", _EVENT)
+_INSERT_METRICS = _insertion("metrics", _METRIC)
 _UPDATE_TASKS = (_MOVE, 8)
 _UPDATE_ATTEMPTS = (_CLOSE, 8)
 
@@ -112,6 +115,7 @@ _WRITING = (
     _INSERT_CONTENTS,
     _INSERT_MEMOS,
     _INSERT_EVENTS,
+    _INSERT_METRICS,
 )
 """In the order of `Draft.rows`."""
 
@@ -266,6 +270,12 @@ class SqlStore(ABC):
             f"SELECT {_EVENT} FROM events WHERE task_id = ? ORDER BY seq", (task_id,)
         )
         return [decode_event(row) for row in rows]
+
+    def list_metrics(self, task_id: str) -> list[Metric]:
+        rows = self._select(
+            f"SELECT {_METRIC} FROM metrics WHERE task_id = ? ORDER BY seq", (task_id,)
+        )
+        return [decode_metric(row) for row in rows]
 
     def count_attempts(self, parent: str) -> dict[str, int]:
         rows = self._select(

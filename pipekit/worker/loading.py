@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, MethodType, ModuleType
 from typing import Any
 
+from pipekit.artifacts import by_value
 from pipekit.origin import MAIN, Origin, walk
 from pipekit.worker.message import ComponentSpec
 
@@ -32,22 +32,37 @@ def load_function(spec: ComponentSpec, main: Origin | None) -> Callable[..., Any
     Raises:
         Exception: whatever importing the user's module raises.
     """
+    if main is None:
+        by_value.show_in(sys.modules[MAIN])
     if spec.origin is None:
         if main is not None:
-            import_module(main, is_main=True)  # what it refers to there is found by name
-        return pickle.loads(spec.pickled)  # type: ignore[no-any-return]
-    module = import_module(
-        spec.origin, is_main=main is not None and spec.origin.module == main.module
-    )
+            _import_script(main)  # what it refers to there is found by name
+        return by_value.unpack(spec.pickled)  # type: ignore[no-any-return]
+    if main is not None and spec.origin.module == main.module:
+        module = _import_script(spec.origin)
+    else:
+        module = import_module(spec.origin, is_main=False)
     found = walk(module, spec.origin.qualname)
     function: Callable[..., Any] | None = _plain(found)
     if function is None:
         raise ImportError(
             f"module {spec.origin.module!r} ({spec.origin.path}) has no function "
             f"{spec.origin.qualname!r} once it is imported. Hint: define it at the top level, "
-            "above any call of a pipeline; such calls belong under 'if __name__ == \"__main__\":'."
+            "above any call of a pipeline; only such calls belong under "
+            "'if __name__ == \"__main__\":'."
         )
     return function
+
+
+def _import_script(origin: Origin) -> ModuleType:
+    try:
+        return import_module(origin, is_main=True)
+    except (Exception, SystemExit) as error:
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise ImportError(
+            f"{Path(origin.path).name} raised {text} when a worker imported it for its functions. "
+            "Hint: what is to run in the script alone belongs under 'if __name__ == \"__main__\":'."
+        ) from error
 
 
 def _plain(found: Any) -> Any:
@@ -56,7 +71,7 @@ def _plain(found: Any) -> Any:
     for _ in range(64):
         inner = getattr(seen, "function", None)
         if inner is not None and callable(inner):
-            return inner
+            return inner.__func__ if isinstance(inner, MethodType) else inner
         seen = getattr(seen, "__wrapped__", None)
         if seen is None:
             break

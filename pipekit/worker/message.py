@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pipekit.model.failure import FailureKind
 from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import Origin
+from pipekit.settings import Settings
 
 HEADER = struct.Struct("<I")
 
@@ -27,11 +28,8 @@ class Setup(NamedTuple):
     main_path: str
     python_path: str | None
     """PYTHONPATH as the user has it."""
-    project_root: str
-    blob_folder: str
-    home: str
+    settings: Settings
     key: bytes
-    fsync: bool
 
 
 class ComponentSpec(NamedTuple):
@@ -56,8 +54,7 @@ class Call(NamedTuple):
 
     token: int
     component: int
-    label: str
-    """How errors speak of it: `'fit' (01j9zk7…)`."""
+    task_id: str
     arguments: bytes
     """A pickle of (args, kwargs); persistent id `i` in it stands for `inputs[i]`."""
     inputs: tuple[tuple[StoredValue, bytes | None, str], ...]
@@ -84,6 +81,23 @@ class Output(NamedTuple):
     value: StoredValue
     content: bytes | None
     """Bytes of an inline value."""
+
+
+class LoggedMetric(NamedTuple):
+    name: str
+    value: float
+    step: int | None
+    at: float
+
+
+class Logged(NamedTuple):
+    """What an attempt has logged while it goes on; with nothing in it: a wish to be recorded."""
+
+    token: int
+    metrics: tuple[LoggedMetric, ...] = ()
+    artifacts: tuple[Output, ...] = ()
+    progress: tuple[float, float | None] | None = None
+    """How much is done, and of how much, if that is known."""
 
 
 class Done(NamedTuple):

@@ -13,11 +13,13 @@ import socket
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pipekit.artifacts import by_value
 from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.store import ArtifactStore
@@ -77,6 +79,13 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
     unpacker = Unpacker()
     waiting: deque[Any] = deque()
     runner: Runner | None = None
+    sending = threading.Lock()
+
+    def send(message: Any) -> None:
+        frame = pack(message)
+        with sending:  # threads of a step log too
+            connection.sendall(frame)
+
     while True:
         while not waiting:
             data = connection.recv(_READ_BYTES)
@@ -90,19 +99,21 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
             # Importing the component's module is not the step's time, and has a limit of its own.
             grace = 0.0 if runner.has_loaded(message.component) else _IMPORT_SECONDS
             if board.begin(message.token, monotonic() + grace):
-                connection.sendall(pack(_run(runner, message, console, board)))
+                send(_run(runner, message, console, board, send))
         elif type(message) is Introduce:
             assert runner is not None
             runner.introduce(message.component, message.spec)
         else:
             runner = _set_up(message)
-            connection.sendall(pack(Ready(os.getpid())))
+            send(Ready(os.getpid()))
 
 
-def _run(runner: Runner, call: Call, console: Console, board: Board) -> Report:
+def _run(
+    runner: Runner, call: Call, console: Console, board: Board, send: Callable[[Any], None]
+) -> Report:
     _go_to(call.folder)
     start = console.begin()
-    report = runner.run(call, lambda: board.restart(call.token, monotonic()))
+    report = runner.run(call, send, lambda: board.restart(call.token, monotonic()))
     # A failed attempt ends as a program of its own would.
     end = console.end(report.traceback if isinstance(report, Broke) else "")
     return report._replace(log_start=start, log_end=end)
@@ -125,16 +136,16 @@ def _set_up(setup: Setup) -> Runner:
         os.environ.pop("PYTHONPATH", None)
     else:
         os.environ["PYTHONPATH"] = setup.python_path
-    fingerprinter = _Fingerprinters(Path(setup.project_root))
-    home = Path(setup.home)
+    settings = setup.settings
+    home, root = settings.home, settings.project_root
+    fingerprinter = _Fingerprinters(root)
     files = FileDigests(home / "cache", leave_out=home)
-    root = Path(setup.project_root)
     hasher = Hasher(
-        code_of=lambda obj: fingerprinter.get().code_of(obj),
+        code_of=lambda obj: by_value.find_tag(obj) or fingerprinter.get().code_of(obj),
         digest_path=lambda path: files.digest_located(path, root),
     )
     artifacts = ArtifactStore(
-        LocalBlobStore(Path(setup.blob_folder), fsync=setup.fsync),
+        LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full"),
         hasher=hasher,
         key=lambda: setup.key,
         files=files,
@@ -143,7 +154,9 @@ def _set_up(setup: Setup) -> Runner:
     return Runner(
         artifacts,
         lambda function: fingerprinter.get().fingerprint(function),
+        settings,
         main=Origin(setup.main_module, "", setup.main_path) if setup.main_module else None,
+        one_at_a_time=True,
     )
 
 

@@ -19,16 +19,19 @@ from pipekit.errors import OutputMismatch, PipekitError
 from pipekit.model.failure import FailureKind
 from pipekit.model.value import StoredValue
 from pipekit.origin import Origin
-from pipekit.worker.context import inside_step
+from pipekit.settings import Settings
+from pipekit.worker.event_loop import out_of_loops, run_async_generator, run_coroutine
+from pipekit.worker.kept_error import keep
 from pipekit.worker.loading import load_function
-from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Output, Report
+from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Logged, Output, Report
+from pipekit.worker.raised import class_name, pickled
+from pipekit.worker.task_log import TaskLog, inside_step, only_step
 
 if TYPE_CHECKING:
     from pipekit.capture.fingerprint import Fingerprint
 
 Function = Callable[..., Any]
 _MOST_CHARACTERS = 65536
-_MOST_PICKLED_BYTES = 1 << 20
 
 
 class Runner:
@@ -38,12 +41,17 @@ class Runner:
         self,
         artifacts: ArtifactStore,
         fingerprint: Callable[[Function], Fingerprint],
+        settings: Settings,
         *,
         main: Origin | None = None,
+        one_at_a_time: bool = False,
     ) -> None:
+        """`one_at_a_time`: no two attempts run at once in this process."""
         self._artifacts = artifacts
         self._fingerprint = fingerprint
+        self._settings = settings
         self._main = main
+        self._one_at_a_time = one_at_a_time
         self._specs: dict[int, ComponentSpec] = {}
         self._functions: dict[int, Function] = {}
         self._pid = os.getpid()
@@ -58,9 +66,19 @@ class Runner:
         """Whether the component's function is at hand."""
         return number in self._functions
 
-    def run(self, call: Call, imported: Callable[[], None] = lambda: None) -> Report:
+    def run(
+        self,
+        call: Call,
+        logged: Callable[[Logged], None],
+        imported: Callable[[], None] = lambda: None,
+    ) -> Report:
         """Run one attempt. Never raises: whatever user code does comes back as a report.
-        `imported` is called when the component's module was imported for the attempt."""
+
+        Args:
+            call: What to run.
+            logged: Takes what the step logs while it runs, in whatever thread.
+            imported: Called when the component's module was imported for the attempt.
+        """
         started = perf_counter()
         spec = self._specs[call.component]
         function = self._functions.get(call.component)
@@ -77,19 +95,28 @@ class Runner:
             args, kwargs = self._arguments(call)
         except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
             return _broke(call, started, FailureKind.INPUTS, error)
-        token = inside_step.set(True)
+        log = TaskLog(
+            call.task_id,
+            settings=self._settings,
+            token=call.token,
+            outputs=spec.outputs,
+            artifacts=self._artifacts,
+            send=logged,
+        )
+        token = inside_step.set(log)
+        if self._one_at_a_time:
+            only_step(log)
         try:
-            value = function(*args, **kwargs)
-            if type(value) is types.CoroutineType:
-                value = _run_coroutine(value)
-            elif type(value) is types.GeneratorType:
-                value = list(value)
+            with out_of_loops():
+                value = _collected(function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - user code
             if os.getpid() != self._pid:
                 _end_child(error)
+            keep(call.task_id, error)
             return _broke(call, started, _kind_of(error), error)
         finally:
             inside_step.reset(token)
+            log.close()
         if os.getpid() != self._pid:
             _end_child(None)
         del args, kwargs  # large inputs are let go before outputs are stored
@@ -105,7 +132,7 @@ class Runner:
         function = load_function(spec, self._main)
         if spec.code:
             mine = self._fingerprint(function)
-            if mine.digest != spec.code:
+            if (mine.digest if spec.origin else mine.around()) != spec.code:
                 raise _OtherCode(pickle.dumps(mine, 5))
         self._functions[number] = function
         return function
@@ -182,10 +209,14 @@ def _split(spec: ComponentSpec, value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _run_coroutine(coroutine: Any) -> Any:
-    import asyncio  # 36 ms, for components that are `async def` only
-
-    return asyncio.run(coroutine)
+def _collected(value: Any) -> Any:
+    """What a coroutine returns, the list of what a generator yields."""
+    kind = type(value)
+    if kind is types.CoroutineType:
+        return run_coroutine(value)
+    if kind is types.AsyncGeneratorType:
+        return run_async_generator(value)
+    return list(value) if kind is types.GeneratorType else value
 
 
 def _kind_of(error: BaseException) -> FailureKind:
@@ -208,9 +239,9 @@ def _broke(
         kind,
         _sentence(error),
         user_traceback(error),
-        _class_name(cls),
-        tuple(_class_name(base) for base in cls.__mro__),
-        attachment or _pickled(error),
+        class_name(cls),
+        tuple(class_name(base) for base in cls.__mro__),
+        attachment or pickled(error),
     )
 
 
@@ -255,19 +286,6 @@ def _sentence(error: BaseException) -> str:
             "with .debug(), or with --executor inline."
         )
     return f"{name}: {text}" if text else name
-
-
-def _class_name(cls: type) -> str:
-    name = cls.__qualname__
-    return name if cls.__module__ == "builtins" else f"{cls.__module__}.{name}"
-
-
-def _pickled(error: BaseException) -> bytes:
-    try:
-        data = pickle.dumps(error, 5)
-        return data if len(data) <= _MOST_PICKLED_BYTES else b""
-    except Exception:  # noqa: BLE001 - user code: a class of theirs; its text travels anyway
-        return b""
 
 
 _OWN = __file__.rpartition("worker")[0]

@@ -238,8 +238,8 @@ def test_a_run_prints_nothing_of_its_own_on_stdout(shared: Shared) -> None:
 
 def test_a_run_s_steps_are_told_on_stderr(shared: Shared) -> None:
     lines = shared.done.err.splitlines()
-    assert lines[0].split()[:2] == ["▶", "train"]
-    assert [line.split()[1] for line in lines[1:3]] == ["load", "fit"]
+    assert lines[0].split()[1:3] == ["▶", "train"]
+    assert [line.split()[2] for line in lines if "│" not in line][1:3] == ["load", "fit"]
     assert "2 steps, 0 reused, 0 failed" in lines[-1]
 
 
@@ -370,20 +370,29 @@ def test_a_flag_is_turned_off_and_none_is_written(shared: Shared) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["typed", "--rate", "much"], "Parameter 'rate' cannot be 'much': expected float."),
-        (["typed", "--guessed", "2.5"], "Parameter 'guessed' cannot be '2.5': expected int."),
-        (["typed", "--kind", "c"], "Parameter 'kind' cannot be 'c': expected 'a' or 'b'."),
-        (["typed", "--sizes", "1", "--sizes", "x"], "Parameter 'sizes' cannot be 'x': expected"),
-        (["typed", "--rate", "1", "--rate", "2"], "takes one value, and was given 2: '1', '2'."),
+        (["typed", "--rate", "much"], "--rate was given 'much'; wanted float, such as --rate 0.5"),
+        (
+            ["typed", "--guessed", "2.5"],
+            "--guessed was given '2.5'; wanted int, such as --guessed 3",
+        ),
+        (["typed", "--kind", "c"], "--kind was given 'c'; wanted 'a' or 'b'"),
+        (
+            ["typed", "--sizes", "1", "--sizes", "x"],
+            "--sizes was given 'x'; wanted list[int], such as",
+        ),
+        (
+            ["typed", "--rate", "1", "--rate", "2"],
+            "--rate was given '1', '2'; wanted float: it takes one value, not 2",
+        ),
         (["typed", "--rat", "1"], "did you mean '--rate'?"),
-        (["typed", "-p", "nme=1"], "The pipeline has no parameter 'nme'. It has: --sizes, --rate"),
+        (["typed", "-p", "nme=1"], "--nme is no parameter of it"),
         (["typed", "-p", "rate"], "-p 'rate' has no '='."),
         (["typed", "--rate"], "Option --rate needs a value."),
         (["typed", "--rate", "--fast"], "Option --rate needs a value."),
         (["typed", "--no-fast=1"], "Option --no-fast takes no value"),
         (["typed", "0.3"], "'0.3' belongs to no option."),
-        (["typed", "--odd", "1"], "annotated Thing"),
-        (["needy", "--count", "1"], "Pipeline 'needy' needs --other-count."),
+        (["typed", "--odd", "1"], "wanted Thing: its module does not define that name"),
+        (["needy", "--count", "1"], "--other-count is missing: int, such as --other-count 3"),
         (["train", "--executor", "slurm"], "No executor is named 'slurm'. Known: inline, process"),
     ],
 )
@@ -407,14 +416,14 @@ def test_help_of_a_target_shows_its_parameters_and_runs_nothing(workspace: Works
     assert said.code == 0
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
     for expected in (
-        "--sizes list[int] ... default: [1]",
-        "--fast / --no-fast default: False",
-        "--kind 'a' or 'b' default: 'a'",
-        "--guessed int default: 2",
+        "--sizes list[int] ... [default: [1]]",
+        "--fast / --no-fast [default: no-fast]",
+        "--kind 'a' or 'b' [default: 'a']",
+        "--guessed int [default: 2]",
     ):
         assert expected in lines
     assert "  Fit a model to numbers.\n" in workspace.pipekit("run", "flow.py:train", "-h").out
-    assert "--count int        required" in workspace.pipekit("run", "flow.py:needy", "-h").out
+    assert "--count int        [required]" in workspace.pipekit("run", "flow.py:needy", "-h").out
     assert not workspace.home.exists()
 
 
@@ -644,9 +653,9 @@ def test_an_id_that_names_no_task_or_many_exits_with_2(
 
 def test_logs_of_a_run_name_the_step_on_each_line(shared: Shared) -> None:
     assert shared.pipekit("logs", shared.train["id"]).out.splitlines() == [
-        "[load] loading 4",
-        "[fit] fitting",
-        "[fit] no newline at the end",
+        "load | loading 4",
+        "fit  | fitting",
+        "fit  | no newline at the end",
     ]
 
 
@@ -852,7 +861,7 @@ def test_doctor_finds_a_used_home_well(shared: Shared) -> None:
     assert said.json["ok"]
     details = {check["name"]: check["detail"] for check in said.json["checks"]}
     assert "ready after" in details["worker"]
-    assert "schema version 1" in details["store"]
+    assert "schema version " in details["store"]
     assert "PIPEKIT_HOME" in details["settings"]
     assert "numpy" in details["libraries"]
 
@@ -928,7 +937,7 @@ def test_no_color_is_respected_on_a_terminal(on_terminal: Any) -> None:
 def test_an_output_that_is_ascii_gets_plain_marks_and_no_error(shared: Shared) -> None:
     said = shared.pipekit("run", "flow.py:train", PYTHONIOENCODING="ascii")
     assert said.code == 0
-    assert said.err.startswith("> train ")
+    assert said.err.splitlines()[0].split()[1:3] == [">", "train"]
     assert shared.pipekit("show", PYTHONIOENCODING="ascii").code == 0
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from notebook import Notebook
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+TESTS = ROOT / "examples" / "07_test_a_pipeline.py"
+EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - {TESTS})
 NEVER_CACHED = {"process_id"}
 """Names of steps whose component says `cache=False`."""
 
@@ -72,6 +75,35 @@ def test_an_example_runs_twice_and_the_second_run_reuses_every_step_it_may(
     assert len(second) == len(first)
     for task in second:
         assert workspace.computed_steps(task["id"]) <= NEVER_CACHED
+
+
+def test_the_example_of_tests_passes_when_it_is_run(tmp_path: Path) -> None:
+    assert "4 passed" in Workspace(tmp_path / "home").run(sys.executable, str(TESTS))
+
+
+def test_the_notebook_s_cells_give_what_its_text_says(tmp_path: Path) -> None:
+    cells = json.loads((ROOT / "examples" / "09_notebook.ipynb").read_text())["cells"]
+    assert not any(cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+    shutil.copytree(ROOT / "examples" / "data", tmp_path / "data")
+    notebook = Notebook(tmp_path)
+    try:
+        ran = [
+            notebook.cell("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"
+        ]
+    finally:
+        notebook.end()
+    assert [cell.error for cell in ran] == [""] * len(ran)
+    shown = [cell.shown for cell in ran]
+    assert shown[1:3] == ["150", "'petal_length'"]
+    assert shown[3].startswith("<Task 'spread'")
+    assert shown[4].count("True") == 5
+    assert shown[5] == "True"
+
+
+def test_the_table_of_examples_names_each() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in [*EXAMPLES, TESTS, ROOT / "examples" / "09_notebook.ipynb"]:
+        assert f"`{path.name}`" in readme or f"examples/{path.name}" in readme
 
 
 def test_the_command_line_makes_options_of_an_example_s_parameters(tmp_path: Path) -> None:

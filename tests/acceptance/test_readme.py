@@ -80,7 +80,8 @@ def test_a_python_block_runs_as_a_script_and_prints_the_text_below_it(
 
 def test_the_quick_start_says_what_its_commands_do(tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(python_blocks()[0].code, encoding="utf-8")
-    (command,) = re.findall(r"`(pipekit run flow\.py:\S+ [^`]*)`", README)
+    start = README[README.index("## Quick start") : README.index("## Three uses")]
+    (command,) = re.findall(r"`(pipekit run flow\.py:\S+ [^`]*)`", start)
     home = tmp_path / "home"
     run([sys.executable, "flow.py"], folder=tmp_path, home=home)
     run(["bash", "-c", command], folder=tmp_path, home=home)
@@ -116,7 +117,7 @@ def test_the_tests_are_run_by_an_installation_and_pytest_alone() -> None:
 def test_every_file_that_the_readme_names_exists() -> None:
     scripts = re.findall(r"\b((?:examples|benchmarks)/\w+\.py)\b", README)
     numbered = [f"examples/{name}" for name in re.findall(r"`(\d\d_\w+\.py)`", README)]
-    table = [f"benchmarks/{name}" for name in re.findall(r"^\| `(\w+\.py)`", README, re.M)]
+    table = [f"benchmarks/{name}" for name in re.findall(r"^\| `([a-z]\w+\.py)`", README, re.M)]
     assert len(numbered) >= 3
     assert len(table) >= 5
     missing = [name for name in scripts + numbered + table if not (ROOT / name).is_file()]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import pytest
 
 from pipekit.console.lines import LineReporter
+from pipekit.console.message import Message
 from pipekit.console.quantity import bytes_text, seconds_text
 from pipekit.console.table import draw_facts, draw_table
 from pipekit.model.failure import Failure, FailureKind
@@ -16,7 +19,14 @@ from pipekit.ports import Reporter, RunEnd, RunFacts, StepEnd
 
 RUN = RunFacts("01j9zk7abcdefghijk", "train", "iris", "process")
 CHILD = RunFacts("01j9zk8abcdefghijk", "prepare", "iris", "process", "train")
+OTHER = RunFacts("01j9zk9abcdefghijk", "other", "iris", "process")
 EMPTY = Failure(FailureKind.ERROR, "ValueError: empty\nand a second line")
+TRACEBACK = """Traceback (most recent call last):
+  File "flow.py", line 5, in score
+    raise ValueError("empty")
+ValueError: empty
+"""
+RAISED = Failure(FailureKind.ERROR, "ValueError: empty", TRACEBACK)
 
 
 class Stream(io.StringIO):
@@ -36,7 +46,8 @@ class Stream(io.StringIO):
 
     @property
     def lines(self) -> list[str]:
-        return self.getvalue().splitlines()
+        """Without the time that they begin with."""
+        return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in self.getvalue().splitlines()]
 
 
 class Hand:
@@ -113,14 +124,53 @@ def test_a_reused_step_says_which_run_it_comes_from() -> None:
     assert said_of(line) == ["↺ load         reused      from train 01j9zk6"]
 
 
-def test_a_failed_step_says_the_first_line_of_its_error_and_the_attempt() -> None:
-    failed = step("score", status=Status.FAILED, failure=EMPTY, attempt=2, attempts=3)
-    assert said_of(failed) == ["✗ score        failed      ValueError: empty (attempt 2 of 3)"]
+def test_a_failed_step_is_told_with_its_attempt_its_id_its_traceback_and_what_to_type() -> None:
+    failed = step("score", status=Status.FAILED, failure=RAISED, attempt=2, attempts=3)
+    assert said_of(failed) == [
+        "✗ score        failed      attempt 2 of 3 after 1.24 s, 01j9zk9abcdef",
+        "    Traceback (most recent call last):",
+        '      File "flow.py", line 5, in score',
+        '        raise ValueError("empty")',
+        "    ValueError: empty",
+        "  pipekit logs 01j9zk7abcdef score",
+    ]
 
 
-def test_the_attempt_is_left_out_where_there_can_be_only_one() -> None:
-    failed = step("score", status=Status.FAILED, failure=EMPTY)
-    assert said_of(failed) == ["✗ score        failed      ValueError: empty"]
+def test_a_failure_without_a_traceback_is_told_by_its_message_and_the_hint_below() -> None:
+    failure = Failure(FailureKind.OUTPUTS, "Output 'conn' cannot be stored. Hint: return a path.")
+    lines = said_of(step("score", status=Status.FAILED, failure=failure))
+    assert lines[1:3] == ["    Output 'conn' cannot be stored.", "    Hint: return a path."]
+
+
+def test_the_middle_of_a_long_traceback_is_left_out() -> None:
+    long = Failure(FailureKind.ERROR, "E: x", "\n".join(f"line {i}" for i in range(1000)))
+    lines = said_of(step(status=Status.FAILED, failure=long))
+    assert "    … 960 lines not shown …" in lines
+    assert "    line 999" in lines
+    assert len(lines) < 50
+
+
+def test_only_the_first_failure_of_a_component_is_told_in_full() -> None:
+    stream = Stream()
+    made = reporter(stream)
+    made.steps_ended([step("score", status=Status.FAILED, failure=RAISED)])
+    before = len(stream.lines)
+    other = step("score-2", status=Status.FAILED, failure=EMPTY)._replace(id="other")
+    made.steps_ended([other])
+    assert stream.lines[before:] == ["✗ score-2      failed      ValueError: empty"]
+    assert made.has_told("01j9zk9abcdefghijk")
+    assert not made.has_told("other")
+
+
+def test_a_parent_that_failed_of_its_child_s_step_does_not_repeat_the_traceback() -> None:
+    stream = Stream()
+    made = reporter(stream)
+    made.steps_ended([step("score", run=CHILD, status=Status.FAILED, failure=RAISED)])
+    before = len(stream.lines)
+    outer = step("prepare", status=Status.FAILED, failure=RAISED)._replace(id="outer")
+    made.steps_ended([outer])
+    assert stream.lines[before:] == ["✗ prepare       failed      ValueError: empty"]
+    assert made.has_told("outer")
 
 
 def test_a_skipped_step_says_why() -> None:
@@ -129,12 +179,14 @@ def test_a_skipped_step_says_why() -> None:
     assert said_of(line) == ["– report       skipped     because of train"]
 
 
-def test_a_retry_is_a_line_of_its_own() -> None:
+def test_a_retry_is_one_line_with_the_reason_and_when_it_is_tried_again() -> None:
     stream = Stream()
     reporter(stream).step_retried(
-        step("score", status=Status.PENDING, failure=EMPTY, attempt=1, attempts=3)
+        step("score", status=Status.PENDING, failure=RAISED, attempt=1, attempts=3), 2.5
     )
-    assert stream.lines[1:] == ["↻ score        retried     ValueError: empty (attempt 1 of 3)"]
+    assert stream.lines[1:] == [
+        "↻ score        retried     ValueError: empty (attempt 1 of 3), again in 2.50 s"
+    ]
 
 
 def test_columns_make_room_for_a_long_name() -> None:
@@ -154,7 +206,9 @@ def test_steps_of_a_child_run_stand_behind_its_name_and_it_has_no_first_line() -
 def test_the_last_line_counts_the_steps() -> None:
     stream = Stream()
     reporter(stream).run_ended(end(reused=7))
-    assert stream.lines[1:] == ["✓ train completed in 3.21 s: 12 steps, 7 reused, 0 failed"]
+    assert stream.lines[1:] == [
+        "✓ train completed in 3.21 s: 12 steps, 7 reused, 0 failed   pipekit show 01j9zk7abcdef"
+    ]
 
 
 def test_a_failed_run_lists_what_did_not_complete_and_what_to_type() -> None:
@@ -170,9 +224,63 @@ def test_a_failed_run_lists_what_did_not_complete_and_what_to_type() -> None:
     assert stream.lines[1:] == [
         "✗ train failed in 3.21 s: 3 steps, 0 reused, 1 failed, 2 skipped",
         "  failed   score  ValueError: empty",
-        "  pipekit logs 01j9zk7abcdef score",
         "  skipped  report, mail (because of score)",
+        "  pipekit logs 01j9zk7abcdef score",
+        "  pipekit show 01j9zk7abcdef",
     ]
+
+
+def test_a_failure_that_stands_above_in_full_is_not_repeated_at_the_end() -> None:
+    stream = Stream()
+    made = reporter(stream)
+    failed = step("score", status=Status.FAILED, failure=RAISED)
+    made.steps_ended([failed])
+    before = len(stream.lines)
+    made.run_ended(end(Status.FAILED, unfinished=[failed], counts={Status.FAILED: 1}))
+    assert stream.lines[before:] == [
+        "✗ train failed in 3.21 s: 1 step, 0 reused, 1 failed",
+        "  pipekit show 01j9zk7abcdef",
+    ]
+
+
+def test_a_long_run_names_its_slowest_steps() -> None:
+    stream = Stream()
+    made = reporter(stream)
+    made.steps_ended([step(f"fit-{i}", seconds=float(i)) for i in range(8)])
+    made.run_ended(end()._replace(seconds=12.0))
+    slowest = "  slowest  fit-7 7.00 s, fit-6 6.00 s, fit-5 5.00 s, fit-4 4.00 s, fit-3 3.00 s"
+    assert slowest in stream.lines
+
+
+def test_a_line_begins_with_the_time() -> None:
+    stream = Stream()
+    at = datetime(2026, 3, 14, 15, 9, 26).timestamp()
+    LineReporter(stream, now=lambda: at).run_began(RUN)
+    assert stream.getvalue() == "15:09:26 ▶ train 01j9zk7abcdef  (process)\n"
+
+
+def test_why_a_step_ran_stands_behind_its_duration() -> None:
+    line = Message(None).step(step("fit"), "argument 'rate' changed")
+    assert line.endswith("completed   1.24 s   argument 'rate' changed")
+
+
+def test_steps_of_two_runs_at_once_stand_behind_the_names_of_their_runs() -> None:
+    stream = Stream()
+    made = reporter(stream)
+    made.run_began(OTHER)
+    made.steps_ended([step("fit")])
+    made.run_ended(end(run=OTHER))
+    made.steps_ended([step("fit")])
+    fits = [line.split()[1] for line in stream.lines if " completed " in line and "fit" in line]
+    assert fits == ["train/fit", "fit"]
+
+
+def test_what_is_typed_next_begins_with_what_leads_to_the_home() -> None:
+    stream = Stream()
+    made = LineReporter(stream, command=lambda: "PIPEKIT_HOME=/x pipekit")
+    made.run_began(RUN)
+    made.run_ended(end(Status.FAILED))
+    assert stream.lines[-1] == "  PIPEKIT_HOME=/x pipekit show 01j9zk7abcdef"
 
 
 def test_of_very_many_failures_the_last_ones_are_counted() -> None:
@@ -186,7 +294,13 @@ def test_of_very_many_failures_the_last_ones_are_counted() -> None:
 def test_a_run_that_failed_by_itself_says_how() -> None:
     stream = Stream()
     reporter(stream).run_ended(end(Status.FAILED, failure=EMPTY))
-    assert stream.lines[-1] == "  ValueError: empty"
+    assert "  ValueError: empty" in stream.lines
+
+
+def test_a_run_that_failed_by_itself_says_where() -> None:
+    stream = Stream()
+    reporter(stream).run_ended(end(Status.FAILED, failure=RAISED))
+    assert "  ValueError: empty (flow.py:5, in score)" in stream.lines
 
 
 def test_a_blind_spot_is_named_with_its_line() -> None:
@@ -199,8 +313,10 @@ def test_a_blind_spot_is_named_with_its_line() -> None:
 
 def test_more_than_eight_ends_in_one_call_are_folded_by_component_and_status() -> None:
     many = [step(f"noop-{i}") for i in range(243)]
-    many += [step(f"noop-{i}", status=Status.FAILED, failure=EMPTY) for i in range(2)]
-    assert said_of(*many) == [
+    many += [step(f"noop-{i}", status=Status.FAILED, failure=EMPTY) for i in range(3)]
+    lines = said_of(*many)
+    assert lines[0] == "✗ noop-0       failed      attempt 1 of 1 after 1.24 s, 01j9zk9abcdef"
+    assert lines[-2:] == [
         "✓ noop ×243    completed",
         "✗ noop ×2      failed      ValueError: empty",
     ]
@@ -240,7 +356,7 @@ def test_what_is_held_is_written_before_the_run_s_last_line() -> None:
     made.run_ended(end())
     assert stream.lines[41:] == [
         "✓ noop ×20     completed",
-        "✓ train completed in 3.21 s: 12 steps, 0 reused, 0 failed",
+        "✓ train completed in 3.21 s: 12 steps, 0 reused, 0 failed   pipekit show 01j9zk7abcdef",
     ]
 
 
@@ -294,8 +410,8 @@ def test_an_encoding_without_the_marks_gets_plain_ones() -> None:
 
 def test_an_error_s_text_cannot_move_the_cursor() -> None:
     wild = Failure(FailureKind.ERROR, "ValueError: \x1b[2Jgone\rover")
-    (line,) = said_of(step(status=Status.FAILED, failure=wild))
-    assert line.isprintable()
+    lines = said_of(step(status=Status.FAILED, failure=wild))
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_closed_stream_silences_the_reporter_and_raises_nothing() -> None:
@@ -303,7 +419,7 @@ def test_a_closed_stream_silences_the_reporter_and_raises_nothing() -> None:
     made = reporter(stream)
     stream.close()
     made.steps_ended([step()])
-    made.step_retried(step(status=Status.PENDING, failure=EMPTY))
+    made.step_retried(step(status=Status.PENDING, failure=EMPTY), 0.0)
     made.blind_spot("fit", "x", "flow.py", 1)
     made.run_began(RUN)
     made.run_ended(end())

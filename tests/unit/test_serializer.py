@@ -7,7 +7,8 @@ import datetime
 import decimal
 import enum
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipekit.artifacts.blob import LocalBlobStore
+from pipekit.artifacts.registered import REGISTERED, register_serializer
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.errors import ArtifactError, NotSerializable, UsageError
 from pipekit.model.hashing import Hasher
@@ -609,8 +611,16 @@ class Upper:
         raise RuntimeError("previews may fail")
 
 
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    yield
+    REGISTERED.clear()
+
+
+@pytest.mark.usefixtures("registered")
 def test_a_registered_serializer_goes_first(artifacts: ArtifactStore) -> None:
-    artifacts.registry.register(Upper())
+    register_serializer(Upper())
     stored, content = artifacts.put(Name("abc"), where="The value")
     assert (stored.serializer, stored.preview) == ("upper", "")
     assert artifacts.get(stored, content) == Name("ABC")
@@ -619,9 +629,56 @@ def test_a_registered_serializer_goes_first(artifacts: ArtifactStore) -> None:
 
 def test_a_name_that_is_taken_is_refused(artifacts: ArtifactStore) -> None:
     taken = Upper()
-    taken.name = "json"
-    with pytest.raises(UsageError, match="json"):
-        artifacts.registry.register(taken)
+    for name in artifacts.registry.list_names():
+        taken.name = name
+        with pytest.raises(UsageError, match=name):
+            register_serializer(taken)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_serializer_registered_again_replaces_itself(artifacts: ArtifactStore) -> None:
+    register_serializer(Upper)
+    again = Upper()
+    register_serializer(again)
+    assert next(iter(artifacts.registry.list_accepting(Name("a")))) is again
+
+
+def test_what_is_no_serializer_is_told_what_it_lacks() -> None:
+    class Half:
+        name = "half"
+
+        def accepts(self, value: object) -> bool:
+            return True
+
+        def dump(self, value: object, sink: Sink) -> None: ...
+
+    with pytest.raises(UsageError, match="no load and no preview"):
+        register_serializer(Half)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_value_without_a_form_goes_by_the_bytes_that_its_serializer_wrote(
+    artifacts: ArtifactStore,
+) -> None:
+    @register_serializer
+    class Locks:
+        name = "locks"
+
+        def accepts(self, value: object) -> bool:
+            return type(value) is type(threading.Lock())
+
+        def dump(self, value: object, sink: Sink) -> None:
+            sink.write(b"a lock")
+
+        def load(self, source: bytes | Path) -> object:
+            return threading.Lock()
+
+        def preview(self, value: object) -> str:
+            return "a lock"
+
+    one, _ = artifacts.put(threading.Lock(), where="The value")
+    other, _ = artifacts.put(threading.Lock(), where="The value")
+    assert one.digest == other.digest
 
 
 def test_a_value_of_an_unknown_serializer_says_which(

@@ -1,0 +1,87 @@
+"""What an attempt's outcome means for its step: the failure, whether another attempt may help, and
+when it is due. Decides; changes nothing.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+
+from pipekit.capture.fingerprint import Fingerprint, differences
+from pipekit.control.step import Step
+from pipekit.errors import CodeChanged
+from pipekit.model.failure import Failure, FailureKind
+from pipekit.model.status import Status
+from pipekit.ports import Outcome
+from pipekit.worker.raised import class_name
+
+_NO_RETRY = frozenset(
+    {
+        FailureKind.IMPORT,
+        FailureKind.CODE_CHANGED,
+        FailureKind.OUTPUTS,
+        FailureKind.INPUTS,
+        FailureKind.STOPPED,
+    }
+)
+
+
+def failure_of(step: Step, outcome: Outcome) -> Failure:
+    """Why the attempt failed."""
+    message = outcome.message
+    if outcome.failure_kind is FailureKind.CODE_CHANGED:
+        theirs: Fingerprint = pickle.loads(outcome.exception)
+        differs = differences(step.use.fingerprint, theirs)
+        message = str(CodeChanged(component=step.use.name, differs=differs, hint=_way_out(differs)))
+    return Failure(
+        outcome.failure_kind or FailureKind.ERROR,
+        message,
+        outcome.traceback,
+        outcome.exception_class,
+    )
+
+
+def skip_failure(step: Step, root: Step, chain: tuple[str, ...]) -> Failure:
+    """Why a step was skipped: `chain` leads from it to `root`."""
+    return Failure(
+        FailureKind.SKIPPED,
+        f"Step {step.name!r} was skipped: {_root_cause(root)} ({' <- '.join(chain)}).",
+        traceback=root.failure.traceback if root.failure is not None else "",
+        step=root.name,
+        chain=chain,
+    )
+
+
+def is_retryable(step: Step, outcome: Outcome) -> bool:
+    """Whether a further attempt may end better, by the kind of failure and `retry_on`."""
+    if outcome.failure_kind in _NO_RETRY:
+        return False
+    retry_on = step.use.options.retry_on
+    if not retry_on or outcome.failure_kind is not FailureKind.ERROR:
+        return True
+    return not {class_name(cls) for cls in retry_on}.isdisjoint(outcome.bases)
+
+
+def retry_delay(step: Step) -> float:
+    """Exponential, with jitter of half its length, so that steps that failed together part."""
+    base = step.use.options.retry_delay * 2.0 ** (step.attempt - 1)
+    return base * random.uniform(0.75, 1.25)
+
+
+def _way_out(differs: list[str]) -> str:
+    if differs and all(text.startswith("global ") for text in differs):
+        return (
+            "it was changed after its module was imported, and a worker imports the module anew: "
+            "pass the value as an argument."
+        )
+    return ""
+
+
+def _root_cause(root: Step) -> str:
+    if root.status is Status.STOPPED:
+        return f"{root.name!r} was stopped"
+    if root.failure is None:
+        return f"{root.name!r} did not complete"
+    if root.failure.kind is FailureKind.ERROR:
+        return f"{root.name!r} failed in attempt {root.attempt} with {root.failure.message}"
+    return f"{root.name!r} failed: {root.failure.message.partition(chr(10))[0]}"
