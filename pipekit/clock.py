@@ -15,6 +15,10 @@ from typing import Protocol
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: no i, l, o, u, so an id survives being read aloud."""
 
+LOOK_UP_SECONDS = 0.5
+"""No thread that may be the main one blocks for longer at once: a signal does not wake it where it
+comes in the moment before it blocks, or where the system gives it to another thread."""
+
 
 class Timers(Protocol):
     """What a clock needs of a loop (see `pipekit.ports.Loop`)."""

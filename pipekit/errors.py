@@ -4,6 +4,7 @@
     ├── UsageError                  a call that cannot be right, said where it was made
     │   ├── UnknownExecutor
     │   ├── TargetNotFound          `file.py:function` does not lead to a pipeline
+    │   ├── RunElsewhere            a forked process asks for what its parent alone has
     │   └── SettingsError
     ├── NotFound
     │   ├── TaskNotFound
@@ -23,6 +24,7 @@
         ├── StepFailed
         └── StepSkipped
     Stopped (BaseException)         a wish to stop that `except Exception` must not eat
+      DebuggerQuit                  it was `q` in a debugger
     PipelineWarning (UserWarning)   a pipeline function asks of a future what none can fake
 
 Each is built from fields; the class writes the sentence, then a hint with something to type.
@@ -72,7 +74,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else ""
 
 
-def _listing(known: Sequence[str], *, most: int = 12) -> str:
+def listed(known: Sequence[str], *, most: int = 12) -> str:
+    """`'load', 'fit' and 30 more`: what there is, in an error about what there is not."""
     shown = ", ".join(repr(name) for name in known[:most])
     return f"{shown} and {len(known) - most} more" if len(known) > most else shown
 
@@ -90,6 +93,16 @@ class UnknownExecutor(UsageError):
         super().__init__(
             f"No executor is named {name!r}. Known: {', '.join(known)}.",
             hint=nearest(name, known) or "choose one of these, for example executor='process'.",
+        )
+
+
+class RunElsewhere(UsageError):
+    def __init__(self, *, run: str, task_id: str) -> None:
+        super().__init__(
+            f"Run {run!r} ({short(task_id)}) goes on in the process that started it, not in this "
+            "one, which was forked from it: no component can be called here, and no value can be "
+            "had that was not used before.",
+            hint="take the values with get(…) before the fork, and call components in the parent.",
         )
 
 
@@ -127,7 +140,7 @@ class ArtifactNotFound(NotFound, KeyError):
     def __init__(self, *, task: str, task_id: str, name: str, known: Sequence[str]) -> None:
         self.name = name
         self.known: tuple[str, ...] = tuple(known)
-        has = f"It has: {_listing(known)}." if known else "It has none."
+        has = f"It has: {listed(known)}." if known else "It has none."
         super().__init__(
             f"Task {task!r} ({short(task_id)}) has no artifact {name!r}. {has}",
             hint=nearest(name, known),
@@ -138,7 +151,7 @@ class MetricNotFound(NotFound, KeyError):
     def __init__(self, *, task: str, task_id: str, name: str, known: Sequence[str]) -> None:
         self.name = name
         self.known: tuple[str, ...] = tuple(known)
-        has = f"It has: {_listing(known)}." if known else "It has none."
+        has = f"It has: {listed(known)}." if known else "It has none."
         super().__init__(
             f"Task {task!r} ({short(task_id)}) has no metric {name!r}. {has}",
             hint=nearest(name, known),
@@ -251,6 +264,8 @@ class StepError(PipekitError):
         task_id: Its id.
         attempt: Number of the last attempt, 0 where there was none.
         traceback: The remote traceback as text, from the user's line.
+        root: The sentence about the step that failed first, where this one is a pipeline that
+            failed because of it; else its own.
     """
 
     def __init__(
@@ -262,6 +277,7 @@ class StepError(PipekitError):
         self.task_id = task_id
         self.attempt = attempt
         self.traceback = traceback
+        self.root: str = str(self)
 
 
 class StepFailed(StepError):
@@ -274,6 +290,10 @@ class StepSkipped(StepError):
 
 class Stopped(BaseException):
     """The run was asked to stop. Not an `Exception`: user code must not swallow it by accident."""
+
+
+class DebuggerQuit(Stopped):
+    """The run was stopped by `q` in a debugger that holds a step or the pipeline function."""
 
 
 class PipelineWarning(UserWarning):

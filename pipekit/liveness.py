@@ -1,10 +1,26 @@
-"""Whether a process of this host is still the one that was recorded: pid and start time."""
+"""Which process this is, and whether one of this host is still the one that was recorded: pid and
+start time."""
 
 from __future__ import annotations
 
 import os
 import sys
 from functools import cache
+
+_pid = os.getpid()
+
+
+def this_pid() -> int:
+    """`os.getpid()` without the system call, for what asks several times a step."""
+    return _pid
+
+
+def _note_pid() -> None:
+    global _pid
+    _pid = os.getpid()
+
+
+os.register_at_fork(after_in_child=_note_pid)
 
 
 @cache

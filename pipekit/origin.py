@@ -154,6 +154,18 @@ def origin_of(obj: Any) -> Origin | None:
     return Origin(name, qualname, getattr(module, "__file__", None) or "")
 
 
+def find_imported(module: str, qualname: str) -> Any:
+    """What stands in a module that this process has; None where either is not there, or not yet.
+
+    An import would wait for the thread that is importing the module, and that one may be waiting,
+    in a pipeline that it calls at the module's top level, for what is looked for here.
+    """
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
 def walk(module: ModuleType, qualname: str) -> Any:
     """The object at a dotted path inside a module, or None."""
     found: Any = module

@@ -52,6 +52,7 @@ class Store(Protocol):
         statuses: Collection[Status] = (),
         project: str | None = None,
         name: str | None = None,
+        step_key: Digest | None = None,
         limit: int | None = None,
     ) -> list[Task]:
         """Tasks that match every filter given (an empty collection or None filters nothing), newest
@@ -126,7 +127,8 @@ class Serializer(Protocol):
     """Turns values of some types into bytes and back.
 
     Reading back gives an equal value of the same type. `name` is stored with each value, so it
-    never changes its meaning; a new format takes a new name.
+    never changes its meaning; a new format takes a new name. Where its code was changed, outcomes
+    that it stored are not reused.
     """
 
     name: str
@@ -197,9 +199,10 @@ class Assignment:
     """Where the thread that called the component waits, if it is to run the attempt itself."""
     started_at: float = 0.0
     """Wall time; set by the executor when the attempt begins, 0 as long as it waits for a place."""
-    refresh: Callable[[], None] | None = None
-    """Brings `started_at` up to date, where an executor sends attempts ahead of their beginning;
-    called before the attempt is recorded as running."""
+    refresh: Callable[[], bool] | None = None
+    """Where an executor sends attempts ahead of their beginning: brings `started_at` up to date,
+    and says whether the attempt is under way at this moment; where not, it waits behind another, or
+    its report is on the way. Called before the attempt is recorded as running."""
     host: str = ""
     pid: int = 0
     pid_started_at: float = 0.0

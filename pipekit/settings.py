@@ -61,9 +61,15 @@ def read_settings(start: Path | None = None, **given: Any) -> Settings:
     """The settings that hold for code in the folder `start` (default: the working folder).
 
     Raises:
-        SettingsError: a value does not fit, or pyproject.toml names an unknown setting.
+        SettingsError: a value does not fit, pyproject.toml names an unknown setting, or there is
+            no working folder.
     """
-    root = project_root(start or Path.cwd())
+    try:
+        root = project_root(start or Path.cwd())
+    except FileNotFoundError as error:
+        raise SettingsError(
+            "The working folder does not exist any more.", hint="cd to a folder that does."
+        ) from error
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     table = _pyproject_table(root / "pyproject.toml")

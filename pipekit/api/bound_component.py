@@ -52,6 +52,9 @@ class BoundComponent:
     def __hash__(self) -> int:
         return hash((id(self.component), id(self.__self__)))
 
+    def __counts_as__(self) -> object:
+        return self.component, self.__self__
+
     def __reduce__(self) -> Any:
         return BoundComponent, (self.component, self.__self__)
 

@@ -24,12 +24,14 @@ from pipekit.api.future import (
     source_of,
 )
 from pipekit.artifacts.pickling import reduce_named
+from pipekit.artifacts.preview import line_of
 from pipekit.control.current import current_run
 from pipekit.control.output import Output
 from pipekit.control.run import Run
 from pipekit.control.step import Argument, Produced, Source, Step, Stored
 from pipekit.errors import NotSerializable, UsageError
 from pipekit.executors.inline import Mailbox
+from pipekit.model.excerpt import excerpt
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.planner import StepCalled
 from pipekit.model.value import Digest
@@ -64,7 +66,9 @@ def call(
         tuple([capture.sent(value) for value in args]),
         {name: capture.sent(value) for name, value in kwargs.items()} if kwargs else {},
     )
-    before = tuple([step for future in after if (step := capture.wait_for(future))])
+    before: tuple[Step, ...] = ()
+    if after:
+        before = tuple([step for future in after if (step := capture.wait_for(future))])
     step = _add(run, use, arguments, tuple(capture.sources), sent, capture.needs, before, key)
     if step.mailbox is not None:
         _run_here(step)
@@ -101,9 +105,13 @@ def _add(
                 hint="let the function wait for the threads that it starts, and start its own in "
                 "each run; a ThreadPoolExecutor may be kept.",
             )
+        occurrence = run.occurrences.get(base, 0)
+        run.occurrences[base] = occurrence + 1
         calling = current_thread()
-        occurrence, thread = run.occurrences.get(base, (0, calling))
-        run.occurrences[base] = (occurrence + 1, calling)
+        last = run.caller = run.caller or calling
+        if run.callers or calling is not run.caller:
+            last = run.callers.get(base, last)
+            run.callers[base] = calling
         key = digest_bytes(base, str(occurrence)) if occurrence else base
         number = len(run.steps)
         step = Step(
@@ -117,7 +125,7 @@ def _add(
         options = use.options
         keyed = options.cache is not False and not use.is_pipeline
         session.scheduler.send(run, StepCalled(number, tuple(needs), options.retries, keyed))
-    if occurrence and thread is not calling and not keyed and not user_key:
+    if occurrence and last is not calling and not keyed and not user_key:
         warnings.warn(
             f"Component {use.name!r} was called twice with equal arguments by different threads: "
             "which of the two is which cannot be told when the run is resumed. Hint: tell them "
@@ -137,13 +145,18 @@ def _producer_key(source: Source) -> Digest:
 def _run_here(step: Step) -> None:
     """Run the step's attempts in this thread, as the loop delivers them, until it has ended."""
     session = step.run.session
-    while (assignment := step.mailbox.take()) is not None:
-        token = current_run.set(None)  # a component called by the step is a plain function
-        try:
-            executor: Any = session.executors.get("pipeline" if step.use.is_pipeline else "inline")
-            executor.run(assignment)
-        finally:
-            current_run.reset(token)
+    try:
+        while (assignment := step.mailbox.take()) is not None:
+            token = current_run.set(None)  # a component called by the step is a plain function
+            try:
+                where = "pipeline" if step.use.is_pipeline else "inline"
+                executor: Any = session.executors.get(where)
+                executor.run(assignment)
+            finally:
+                current_run.reset(token)
+    except BaseException:  # an interrupt, wherever it came
+        session.scheduler.leave_step(step)
+        raise
     if step.run.fatal is not None:
         raise step.run.fatal
 
@@ -171,7 +184,7 @@ class _Capture:
         if is_future(value):
             return self._future(name, value)
         if _is_default(self._use, name, value):
-            return Argument(name, self._digest(name, value), _shorten(repr(value)))
+            return Argument(name, self._digest(name, value), line_of(value, _SHOWN_CHARACTERS))
         if find_futures(value):
             return self._nested(name, value)
         stored = self._stored(name, value)
@@ -228,7 +241,12 @@ class _Capture:
         value = step.values[output]
         if type(value) in _PLAIN:
             return None
-        if self._run.session.archive.hasher.digest(value) == step.outputs[output].value.digest:
+        stored = step.outputs[output].value
+        archive = self._run.session.archive
+        if archive.artifacts.is_registered(stored):
+            anew = self._stored(name, value)
+            return None if anew.value.digest == stored.digest else anew
+        if archive.hasher.digest(value) == stored.digest:
             return None
         return self._stored(name, value)
 
@@ -236,7 +254,7 @@ class _Capture:
         replaced = replace_futures(value, lambda f: _Ref(self._source_of_future(name, f)))
         nested = _pickled(replaced, self._where(name))
         self._encoded[id(value)] = replaced
-        return Argument(name, None, _shorten(repr(value)), -1, nested)
+        return Argument(name, None, line_of(value, _SHOWN_CHARACTERS), -1, nested)
 
     def _located(self, path: PosixPath) -> PosixPath:
         """The path as the step is to see it: as it is, unless the working folder is another now."""
@@ -314,16 +332,13 @@ def _pickled(value: Any, where: str) -> bytes:
 
 def _shown(value: Any, kind: type) -> Any:
     if kind in _JSON:
-        return _shorten(value) if kind is str else value
-    return str(value) if isinstance(value, Path) else _shorten(repr(value))
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+        return excerpt(value, _SHOWN_CHARACTERS) if kind is str else value
+    return line_of(value, _SHOWN_CHARACTERS)
 
 
 def _preview(output: Output) -> str:
-    return _shorten(f"<{output.value.type}> {output.value.preview.partition(chr(10))[0]}")
+    first = output.value.preview.partition("\n")[0]
+    return excerpt(f"<{output.value.type}> {first}", _SHOWN_CHARACTERS)
 
 
 def _reference(step: Any, output: str) -> str:

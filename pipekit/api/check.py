@@ -24,6 +24,7 @@ from pipekit.api.annotation import (
 )
 from pipekit.api.future_kind import is_future
 from pipekit.errors import UsageError
+from pipekit.model.excerpt import excerpt
 from pipekit.origin import stable_name
 
 _LOOKED_AT = 100
@@ -307,7 +308,7 @@ def shown(value: Any) -> str:
     except Exception:  # noqa: BLE001 - user code: an object's own `__repr__`
         text = f"<{type(value).__name__}>"
     text = text.partition("\n")[0]
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    return excerpt(text, _SHOWN_CHARACTERS)
 
 
 def _class_text(value: Any) -> str:

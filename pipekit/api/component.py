@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from pipekit.api.holding import Holding, holding_of
 from pipekit.api.signature import Binder, outputs_from_annotation
 from pipekit.control.current import current_run
 from pipekit.errors import UsageError
@@ -60,7 +61,7 @@ class Component(Generic[P, R_co]):
         self._key = ""
         self._used_as: Component[P, R_co] = self
         """The component whose `Use` its steps share: calls differ by `after` and `key` alone."""
-        self._closure: tuple[Any, ...] = getattr(function, "__closure__", None) or ()
+        self._holding: Holding | None = holding_of(function)
         self.__name__: str = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
@@ -203,6 +204,10 @@ class Component(Generic[P, R_co]):
 
         return BoundComponent(self, instance)
 
+    def __counts_as__(self) -> object:
+        """What it is in the digest of a value: the code of its function, and its options."""
+        return self.function, self._options
+
     def __reduce__(self) -> Any:
         from pipekit.origin import origin_of
 
@@ -211,10 +216,10 @@ class Component(Generic[P, R_co]):
             return (Component, (self.function, self._options))
         return (_find, (origin.module, origin.qualname, self._options))
 
-    def _held(self, run: Run) -> str:
-        """The digest of what the function's closure holds now."""
+    def _held(self, run: Run, holding: Holding) -> str:
+        """The digest of what the function holds on to now."""
         try:
-            held = tuple(cell.cell_contents for cell in self._closure)
+            held = holding()
             if any(callable(one) for one in held):
                 # What that holds in turn may have changed as well.
                 return run.session.fingerprinter.fresh().fingerprint(self.function).digest
@@ -223,11 +228,13 @@ class Component(Generic[P, R_co]):
             return ""  # an empty cell, or nothing that can be hashed: the fingerprint names it
 
     def _use(self, run: Run, binder: Binder) -> Use:
-        # What a closure holds may change between two calls: then it is other code.
-        held = self._held(run) if self._closure else ""
+        # What it holds on to may change between two calls: then it is other code.
+        held = self._held(run, self._holding) if self._holding else ""
         known = (self._used_as, held)
         use = run.uses.get(known)
         if use is None:
+            if run.fatal is not None:
+                raise run.fatal
             with run.lock:
                 use = run.uses.get(known)
                 if use is None:
@@ -238,7 +245,7 @@ class Component(Generic[P, R_co]):
         from pipekit.control.use import Use
 
         fingerprinter = run.session.fingerprinter
-        if self._closure:
+        if self._holding:
             fingerprinter = fingerprinter.fresh()  # what it holds may differ from run to run
         if self._outputs is None:
             self._outputs = self._options.outputs or outputs_from_annotation(self.function)
@@ -260,9 +267,11 @@ def _find(module: str, qualname: str, options: ComponentOptions) -> Component[..
     """The component of a name, in whatever process."""
     from importlib import import_module
 
-    from pipekit.origin import walk
+    from pipekit.origin import find_imported, walk
 
-    found = walk(import_module(module), qualname)
+    found = find_imported(module, qualname)
+    if found is None:
+        found = walk(import_module(module), qualname)
     function = found.function if isinstance(found, Component) else found
     return Component(function, options)
 

@@ -7,16 +7,25 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.future import get, times_pickled
+from pipekit.artifacts.preview import line_of
 from pipekit.capture.source_text import source_text_of
 from pipekit.control.current import current_run
 from pipekit.control.executor_set import parse_executor
 from pipekit.control.output import Output
 from pipekit.control.run import Run
-from pipekit.control.session import session_for
+from pipekit.control.session import archive_for, session_for
 from pipekit.control.thread_context import carry_runs
 from pipekit.control.until import Reached, Until
 from pipekit.control.use import Use
-from pipekit.errors import PipekitError, StepError, Stopped, StoreUnavailable, short
+from pipekit.errors import (
+    DebuggerQuit,
+    PipekitError,
+    StepError,
+    Stopped,
+    StoreUnavailable,
+    UsageError,
+    short,
+)
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.planner import PipelineRaised, PipelineReturned, StopAsked
 from pipekit.model.records import Kind, Task, TaskSpec
@@ -25,7 +34,13 @@ from pipekit.ports import Assignment, Outcome
 from pipekit.settings import read_settings
 from pipekit.worker import loading
 from pipekit.worker.kept_error import keep
-from pipekit.worker.runner import load_arguments, text_of, user_traceback
+from pipekit.worker.runner import (
+    end_forked,
+    is_debugger_quit,
+    load_arguments,
+    text_of,
+    user_traceback,
+)
 from pipekit.worker.task_log import inside_step
 
 if TYPE_CHECKING:
@@ -33,6 +48,10 @@ if TYPE_CHECKING:
     from pipekit.api.task import Task as TaskView
 
 _PACKAGE = __file__.rpartition("api")[0]
+_DEEPEST = 50
+"""Of runs in runs: each holds a thread of its own until the ones in it have ended."""
+_SHOWN_CHARACTERS = 1000
+"""Of a parameter that is recorded as a text about it."""
 __tracebackhide__ = True
 """For pytest: where a run raises, a test's traceback ends at the user's line."""
 
@@ -60,7 +79,10 @@ class Conducted:
             raise self.error
         from pipekit.api import task
 
-        return task.Task(self.run.session.archive, self.run.task_id)
+        archive = self.run.session.archive
+        if self.run.is_elsewhere:
+            archive = archive_for(archive.settings)
+        return task.Task(archive, self.run.task_id)
 
 
 def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str = "") -> Conducted:
@@ -90,7 +112,8 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str 
         _record_start(run, pipeline, bound)
         return _conduct(run, pipeline, args, kwargs)
     finally:
-        session.leave_run()
+        if not run.is_elsewhere:
+            session.leave_run()
 
 
 def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -> Any:
@@ -98,6 +121,13 @@ def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -
     from pipekit.api.call import call
 
     bound = pipeline.bind(args, kwargs)
+    if run.depth >= _DEEPEST:
+        raise UsageError(
+            f"Pipeline {pipeline.name!r} was called {_DEEPEST + 1} runs deep, each called by the "
+            "one before.",
+            hint="let the recursion end earlier, or put it into a component: a component that "
+            "calls itself is a plain function.",
+        )
     with run.lock:
         use = run.uses.get((pipeline, ""))
         if use is None:
@@ -135,6 +165,8 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         return Outcome(0.0, FailureKind.INPUTS, message=str(error))
     session.scheduler.adopt(child)
     conducted = _conduct(child, pipeline, args, kwargs)
+    if child.is_elsewhere:
+        end_forked(conducted.error)
     if conducted.error is not None:
         keep(step.task_id, conducted.error)
     if child.status is Status.COMPLETED and child.value is not None:
@@ -188,8 +220,7 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
 def _shown(value: Any) -> Any:
     if type(value) in (int, float, str, bool, type(None)):
         return value
-    text = str(value) if hasattr(value, "__fspath__") else repr(value)
-    return text if len(text) <= 1000 else text[:999] + "…"
+    return line_of(value, _SHOWN_CHARACTERS)
 
 
 def _conduct(
@@ -202,7 +233,11 @@ def _conduct(
     pickled_before = times_pickled()
     token = current_run.set(run)
     try:
+        if run.fatal is not None:
+            raise run.fatal
         value = get(pipeline.function(*args, **kwargs))
+        if run.is_elsewhere:
+            return Conducted(run, value, None)
         stored, content = session.archive.artifacts.put(
             value, where=f"The value of pipeline {run.name!r}"
         )
@@ -213,10 +248,14 @@ def _conduct(
         _close(run)
         session.scheduler.send(run, PipelineReturned())
     except BaseException as caught:  # noqa: BLE001 - user code; raised again by `result`
-        error = caught
+        error = DebuggerQuit("The debugger was quit.") if is_debugger_quit(caught) else caught
+        if run.is_elsewhere:
+            return Conducted(run, None, error)
         _close(run)
-        stop_rest = pipeline.on_failure == "fail" or not isinstance(caught, Exception)
-        session.scheduler.send(run, PipelineRaised(_failure_of(caught), stop_rest))
+        if not isinstance(error, Exception):
+            run.leave_steps()
+        stop_rest = pipeline.on_failure == "fail" or not isinstance(error, Exception)
+        session.scheduler.send(run, PipelineRaised(_failure_of(error), stop_rest))
     finally:
         current_run.reset(token)
     error = _see_to_end(run, error)
@@ -242,9 +281,9 @@ def _close(run: Run) -> None:
 def _see_to_end(run: Run, error: BaseException | None) -> BaseException | None:
     """Wait until the run is over. Ctrl-C stops it; once more, also where it was Ctrl-C that ended
     the pipeline function: what still runs is killed."""
-    while not run.over.is_set():
+    while not run.over.is_open:
         try:
-            run.over.wait(3600)
+            run.over.wait()
         except KeyboardInterrupt as interrupt:
             if isinstance(error, KeyboardInterrupt):
                 run.session.kill()
@@ -259,15 +298,19 @@ def _failure_of(error: BaseException) -> Failure:
         if error.step.status is not Status.COMPLETED:
             return _failure_of(error.step.error())
         return Failure(FailureKind.STOPPED, f"stopped after step {error.step.name!r}, as asked for")
+    if isinstance(error, DebuggerQuit):
+        return Failure(FailureKind.STOPPED, "stopped in the debugger")
     if isinstance(error, KeyboardInterrupt | Stopped):
-        return Failure(FailureKind.STOPPED, "stopped by Ctrl-C")
+        by = isinstance(error, KeyboardInterrupt) and str(error)
+        return Failure(FailureKind.STOPPED, f"stopped by {by or 'Ctrl-C'}")
     if isinstance(error, StepError):
         return Failure(FailureKind.ERROR, str(error), error.traceback, step=error.step)
     text = text_of(error)
     name = type(error).__name__
     if not isinstance(error, PipekitError):
         text = f"{name}: {text}" if text else name
-    return Failure(FailureKind.ERROR, text, user_traceback(error), name)
+    trace = user_traceback(error.with_traceback(_user_frames(error.__traceback__)))
+    return Failure(FailureKind.ERROR, text, trace, name)
 
 
 def _error_of(run: Run) -> BaseException:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from pipekit.clock import SystemClock
+from pipekit.control.run_text import RunTexts
 from pipekit.errors import short
 from pipekit.model.records import Kind
 
@@ -21,7 +20,7 @@ def html_of(archive: Archive, task: Task) -> str:
 
     try:
         record, store, now = task.record, archive.store, SystemClock.now()
-        origin_of = _origins(archive)
+        origin_of = RunTexts(store).of
         artifacts = store.list_artifacts(record.id)
         if record.kind is Kind.STEP:
             return step_html(record, artifacts, origin_of=origin_of, now=now)
@@ -29,18 +28,6 @@ def html_of(archive: Archive, task: Task) -> str:
         return run_html(record, steps, artifacts, origin_of=origin_of, now=now)
     except Exception:  # noqa: BLE001 - a notebook would show the traceback in place of the value
         return plain_html(_plain(task))
-
-
-def _origins(archive: Archive) -> Callable[[str], str]:
-    """Says of a task's id which run computed it: `train 01j9zk7abcdef`. Asks once for each."""
-    find = cache(archive.store.find_task)
-
-    def origin_of(task_id: str) -> str:
-        task = find(task_id)
-        run = find(task.parent) if task is not None and task.parent is not None else task
-        return f"{run.name} {short(run.id)}" if run is not None else short(task_id)
-
-    return origin_of
 
 
 def _plain(task: Task) -> str:

@@ -229,9 +229,21 @@ class Future(_Handle[T_co]):
 # a file ask the class alone, and are often a first branch (`frame[f]` asks the first two). So these
 # methods are there only if the value has them, as far as that is known: once it was touched.
 _settled: dict[tuple[bool, bool, bool], type] = {}
+_settled_of: dict[type, type] = {}
+"""By type, of those that are most values and cannot change."""
+_FIXED = frozenset({int, float, str, bool, type(None), bytes, list, dict, tuple})
 
 
 def _settled_class(value: Any) -> type:
+    kind = _settled_of.get(type(value))
+    if kind is None:
+        kind = _make_settled_class(value)
+        if type(value) in _FIXED:
+            _settled_of[type(value)] = kind
+    return kind
+
+
+def _make_settled_class(value: Any) -> type:
     key = (callable(value), hasattr(type(value), "__next__"), _is_path(value))
     kind = _settled.get(key)
     if kind is None:
@@ -286,9 +298,10 @@ def value_of(future: Any) -> Any:
         StepFailed, StepSkipped, Stopped: As its source does.
         NotYet: A debugger asks, and would have to wait.
     """
-    if _is_looked_at(future, sys._getframe(1)):
+    source, output = _source(future), _output(future)
+    if not source.has_output(output) and is_looker(sys._getframe(1)):
         raise NotYet(f"{future!r} has no value yet")
-    value = _source(future).get_output(_output(future))
+    value = source.get_output(output)
     if type(future) is Future:
         _set_class(future, _settled_class(value))
     return value

@@ -20,7 +20,9 @@ _LOOKERS = frozenset({
 """Debuggers, and what draws or completes for people. A debugger holds all threads while it looks,
 so a value that it waited for would never come."""
 
-_BETWEEN = frozenset({"_collections_abc", "abc", "dataclasses", "inspect", "pipekit", "typing"})
+_BETWEEN = frozenset({
+    "_collections_abc", "abc", "dataclasses", "functools", "inspect", "pipekit", "typing",
+})  # fmt: skip
 """They ask for others."""
 
 _EXACT = {

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from pipekit.model.excerpt import excerpt
+
 UNKNOWN = object()
 """Stands for what a name cannot be resolved to."""
 
+_MOST_CHARACTERS = 80
 _ANY = tuple(range(9))
 
 _EXACT: dict[str, dict[str, tuple[int, ...]]] = {
@@ -197,5 +200,5 @@ def _of_statement(node: Any, wrong: ast.expr, text: str) -> Misuse:
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:79] + "…"
+def _short(code: str) -> str:
+    return excerpt(code, _MOST_CHARACTERS)

@@ -6,11 +6,22 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from types import MethodType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from pipekit.api.signature import Binder
 from pipekit.control.current import current_run
 from pipekit.errors import UsageError, nearest
+from pipekit.model.name import check_name
 from pipekit.origin import origin_of
 
 if TYPE_CHECKING:
@@ -21,7 +32,9 @@ if TYPE_CHECKING:
     from pipekit.api.task import Task
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 
 __tracebackhide__ = True
@@ -51,8 +64,10 @@ class Pipeline(Generic[P, R_co]):
             raise UsageError(f"on_failure={on_failure!r} is to be 'fail' or 'continue'.")
         _check_plain(function)
         self.function = function
-        self.name: str = name or getattr(function, "__name__", type(function).__name__)
-        self.project = project
+        self.name: str = check_name(name, "Pipeline") or getattr(
+            function, "__name__", type(function).__name__
+        )
+        self.project: str = check_name(project, f"Project of pipeline {self.name!r}")
         self.version = version
         self.on_failure: OnFailure = on_failure
         self.executor = executor
@@ -105,6 +120,24 @@ class Pipeline(Generic[P, R_co]):
             on_failure=self.on_failure if on_failure is None else on_failure,
             executor=self.executor if executor is None else executor,
         )
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Pipeline[P, R_co]: ...
+    @overload
+    def __get__(
+        self: Pipeline[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = ...
+    ) -> Pipeline[Q, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = ...) -> Pipeline[P, R_co]: ...
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        """As a method: bound to its instance, as the function would be."""
+        if instance is None:
+            return self
+        bound = self.options()
+        bound.function = MethodType(self.function, instance)
+        functools.update_wrapper(bound, bound.function, updated=())
+        return bound
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Parameter name -> value, defaults filled in; the values are checked, never changed.

@@ -44,9 +44,9 @@ class Binder:
             name for name, value in self.defaults.items() if type(value) not in _VALUES
         )
         self._mutable = tuple(
-            name
-            for name, value in self.defaults.items()
-            if type(value) in _MUTABLE and self._names is not None
+            (place, parameter.name, parameter.kind)
+            for place, parameter in enumerate(parameters)
+            if type(parameter.default) in _MUTABLE
         )
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -81,11 +81,15 @@ class Binder:
         that code compares by `is` would not be itself after its travel; with a default list, dict
         or set, of which each step is to have one of its own, whatever another did to it."""
         names = self._names
-        for name in self._mutable:
-            if name not in kwargs and names is not None and name not in names[: len(args)]:
-                default = self.defaults[name]
-                if _is_plain(default):
-                    kwargs = {**kwargs, name: default}
+        for place, name, kind in self._mutable:
+            default = self.defaults[name]
+            if kind is inspect.Parameter.POSITIONAL_ONLY:
+                if len(args) == place and is_plain(default):
+                    args = (*args, default)
+                continue
+            by_name = kind is inspect.Parameter.KEYWORD_ONLY or len(args) <= place
+            if by_name and name not in kwargs and is_plain(default):
+                kwargs = {**kwargs, name: default}
         if not self._sentinels:
             return args, kwargs
         while names is not None and args and self._is_sentinel(names[len(args) - 1], args[-1]):
@@ -121,12 +125,13 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(lambda *args, **kwargs: None)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether a default is a number, a text or the like, or holds only such."""
     kind = type(value)
     if kind is dict:
-        return all(_is_plain(key) and _is_plain(held) for key, held in value.items())
+        return all(is_plain(key) and is_plain(held) for key, held in value.items())
     if kind in (list, tuple, set):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     return kind in _VALUES
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pipekit.api.artifact import Artifacts
 from pipekit.api.metric import Metrics
 from pipekit.clock import to_datetime
-from pipekit.control.earlier import find_earlier
-from pipekit.errors import NotFound, PipekitError, TaskNotFound, UsageError, nearest, short
+from pipekit.control.earlier import explain
+from pipekit.errors import NotFound, PipekitError, TaskNotFound, UsageError, listed, nearest, short
 from pipekit.model.failure import Failure
-from pipekit.model.reason import reason
-from pipekit.model.records import Attempt, Kind
+from pipekit.model.records import RUN_KINDS, Attempt, Kind
 from pipekit.model.records import Task as TaskRecord
 from pipekit.model.status import TERMINAL, Status
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 
 _RECORDED_WITHIN_SECONDS = 5.0
-_RUNS = (Kind.PIPELINE, Kind.SCRIPT)
 
 
 class Task:
@@ -82,8 +80,10 @@ class Task:
             return found[0]
         given = {"project": project_name, "name": task_name}
         wanted = " and ".join(f"{key} {value!r}" for key, value in given.items() if value)
-        known = sorted({task.name for task in archive.store.list_tasks(kinds=_RUNS, limit=1000)})
-        has = f"There are runs of: {', '.join(known[:12])}." if known else "There are no runs."
+        known = sorted(
+            {task.name for task in archive.store.list_tasks(kinds=RUN_KINDS, limit=1000)}
+        )
+        has = f"There are runs of: {listed(known)}." if known else "There are no runs."
         raise TaskNotFound(
             f"No run has the {wanted}. {has}" if wanted else has,
             hint=nearest(task_name or "", known) or "'pipekit doctor' shows which store is used.",
@@ -114,7 +114,7 @@ class Task:
             statuses = (Status(status),)
         archive = _archive()
         found = archive.store.list_tasks(
-            kinds=_RUNS, project=project_name, name=task_name, statuses=statuses, limit=limit
+            kinds=RUN_KINDS, project=project_name, name=task_name, statuses=statuses, limit=limit
         )
         return [cls(archive, record.id) for record in found]
 
@@ -223,10 +223,7 @@ class Task:
         record = self.record
         if record.reused_from is not None:
             return 0.0
-        if record.started_at is None:
-            return None
-        end = record.ended_at if record.ended_at is not None else self._archive.clock.now()
-        return max(0.0, end - record.started_at)
+        return record.seconds(self._archive.clock.now())
 
     @property
     def failure(self) -> Failure | None:
@@ -266,7 +263,7 @@ class Task:
             if step.name == name:
                 return step
         known = [step.name for step in steps]
-        has = f"It has: {', '.join(map(repr, known[:12]))}." if known else "It has none."
+        has = f"It has: {listed(known)}." if known else "It has none."
         raise NotFound(
             f"Run {self.name!r} ({short(self.id)}) has no step {name!r}. {has}",
             hint=nearest(name, known),
@@ -288,12 +285,12 @@ class Task:
 
     @property
     def why(self) -> str:
-        """Why it ran, or from where it was reused, in a few words: compared with the same step of
-        the run of its pipeline before this one."""
+        """Why it ran, from where it was reused, or why it did not run, in a few words: compared
+        with the same step of the run of its pipeline before this one."""
         record = self.record
         if record.reused_from is not None:
             return f"reused from {short(record.reused_from)}"
-        return reason(record, find_earlier(self._archive.store, record))
+        return explain(self._archive.store, record)[0].short
 
     @property
     def value(self) -> Any:

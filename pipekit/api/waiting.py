@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pipekit.api.future import find_futures, is_future, source_of
 from pipekit.api.task import Task
+from pipekit.clock import LOOK_UP_SECONDS
 from pipekit.control.step import Step
 from pipekit.errors import UsageError
 
@@ -42,14 +43,23 @@ def as_completed(items: Iterable[T], *, timeout: float | None = None) -> Iterato
                 watch.one_ended()
         watch.one_ended()  # all of its steps are watched now
     for left in range(count, 0, -1):
-        try:
-            watch = ended.get(timeout=None if end is None else max(0.0, end - monotonic()))
-        except Empty:
-            raise TimeoutError(f"{left} of {count} had not ended in {timeout:g} s.") from None
-        for step in watch.steps:
+        first = _next(ended, end)
+        if first is None:
+            raise TimeoutError(f"{left} of {count} had not ended in {timeout:g} s.")
+        for step in first.steps:
             if step.run.fatal is not None and not step.ended:
                 raise step.run.fatal
-        yield watch.item
+        yield first.item
+
+
+def _next(ended: SimpleQueue[_Watch], end: float | None) -> _Watch | None:
+    while True:
+        left = LOOK_UP_SECONDS if end is None else min(LOOK_UP_SECONDS, end - monotonic())
+        try:
+            return ended.get(timeout=max(0.0, left))
+        except Empty:
+            if left < LOOK_UP_SECONDS:
+                return None
 
 
 def wait(*futures: Any, timeout: float | None = None) -> bool:

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from pipekit.origin import MAIN, stable_name, step_into
+from pipekit.origin import MAIN, find_imported, stable_name, step_into
 
 
 def reduce_name(obj: Any) -> Any:
@@ -51,7 +51,10 @@ def find_named(module: str, qualname: str, steps: tuple[str, ...]) -> Any:
         ImportError: the module cannot be imported.
         AttributeError: it has nothing of that name.
     """
-    found: Any = import_module(module)
+    found: Any = find_imported(module, ".".join((qualname, *steps)))
+    if found is not None:
+        return found
+    found = import_module(module)
     try:
         for part in (*qualname.split("."), *steps):
             found = getattr(found, part)

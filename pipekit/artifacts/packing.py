@@ -4,6 +4,7 @@ classes go with their tags. Owns the stream, not what becomes of it where it arr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import linecache
 import os
 from collections.abc import Callable
@@ -23,6 +24,12 @@ _SENTINELS = {
     if type(value).__module__ == "dataclasses" and not isinstance(value, FunctionType)
 }
 """What `dataclasses` compares by identity, which cloudpickle would copy; by address."""
+
+
+def _cached_property(function: Any, name: str | None) -> Any:
+    made: Any = functools.cached_property(function)
+    made.attrname = name
+    return made
 
 
 class Packer(cloudpickle.Pickler):  # type: ignore[misc]
@@ -50,6 +57,8 @@ class Packer(cloudpickle.Pickler):  # type: ignore[misc]
             named = reduce_name(obj)
             if named is not NotImplemented:
                 return named
+        elif type(obj) is functools.cached_property:  # holds a lock, in Python 3.11
+            return _cached_property, (obj.func, obj.attrname)
         elif type(obj).__module__ == "dataclasses" and id(obj) in _SENTINELS:
             return _SENTINELS[id(obj)]
         reduced = super().reducer_override(obj)

@@ -9,6 +9,7 @@ the store's signature.
 from __future__ import annotations
 
 import io
+import operator
 import pickle
 import struct
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipekit.artifacts.mapped import writable
 from pipekit.artifacts.name import has_name, reduce_name, steps_to
 from pipekit.artifacts.path import PathSerializer
 from pipekit.artifacts.preview import describe
+from pipekit.origin import find_imported
 
 if TYPE_CHECKING:
     from pipekit.ports import Sink
@@ -144,6 +146,9 @@ def reduce_named(obj: Any) -> Any:
     cloudpickle can tell (lambdas, functions in functions)."""
     if has_name(obj):
         return reduce_name(obj)
+    generic = vars(obj).get("__pydantic_generic_metadata__")
+    if generic and generic["args"]:  # `Model[int]` is the same class whenever it is asked for
+        return operator.getitem, (generic["origin"], generic["args"])
     if isinstance(obj, type) or steps_to(obj) is not None:
         return by_value.reduce(obj)
     return NotImplemented
@@ -184,7 +189,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if name == "_restore_path" and module == __name__:
             return self._restore
-        return super().find_class(module, name)
+        found = find_imported(module, name)
+        return super().find_class(module, name) if found is None else found
 
     def _restore(self, packed: Any) -> Path:
         return self._paths.load(bytes(packed))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from reprlib import Repr
 from typing import Any
 
+from pipekit.model.excerpt import excerpt
+
 LONGEST = 2000
 """Characters of a preview."""
 
@@ -18,7 +20,7 @@ _repr.maxstring = _repr.maxother = _repr.maxlong = 200
 
 def clip(text: str) -> str:
     """The text, shortened to what a preview may have."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return excerpt(text, LONGEST)
 
 
 def describe(value: object) -> str:
@@ -29,7 +31,21 @@ def describe(value: object) -> str:
             text = f"{type(value).__name__} of {len(value)}: {text}"  # type: ignore[arg-type]
         return clip(text)
     except Exception as error:  # noqa: BLE001 - user code: `__repr__` and `__len__`
-        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+        return _without_repr(value, error)
+
+
+def _without_repr(value: object, error: Exception) -> str:
+    return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+
+
+def line_of(value: object, most: int) -> str:
+    """A value where it is told in passing: a path as it is, else its `repr`; so many characters at
+    the most."""
+    try:
+        text = str(value) if hasattr(value, "__fspath__") else repr(value)
+    except Exception as error:  # noqa: BLE001 - user code
+        text = _without_repr(value, error)
+    return excerpt(text, most)
 
 
 def describe_array(value: Any) -> str:

@@ -47,9 +47,9 @@ def register_serializer(serializer: S) -> S:
             hint="see help(pipekit.ports.Serializer) for what each is to do.",
         )
     name = getattr(made, "name", None)
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or "@" in name:
         raise UsageError(
-            f"Serializer {kind.__qualname__} has no name.",
+            f"Serializer {kind.__qualname__} has no name, or one with an '@'.",
             hint="give it one: a class attribute, name = '…'.",
         )
     known = REGISTERED.get(name)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SIGNATURE_BYTES = 32
 _SHORT = 500
 """Texts up to here are their own preview."""
+_TAG_LENGTH = 16
+"""Digits of a digest behind the name of a user's serializer: `point@0123456789abcdef`."""
 _PURPOSE = "pipekit 2026 signature of a stored value"
 
 
@@ -94,7 +96,7 @@ class ArtifactStore:
 
     def _serializer(self, name: str) -> Serializer:
         plain = _PLAIN_SERIALIZERS.get(name) if self._registry is None else None
-        return plain or self.registry.get(name)
+        return plain or self.registry.get(name.rpartition("@")[0] or name)
 
     def put(self, value: object, *, where: str) -> tuple[StoredValue, bytes | None]:
         """Store a value.
@@ -160,11 +162,14 @@ class ArtifactStore:
                 raise
             if getattr(serializer, "signed", False):
                 sink.write(self._sign(sink.digest()))
-            digest = sink.content or self._digest(serializer, value, sink)
+            name, digest = serializer.name, sink.content
+            if name in REGISTERED:
+                tag = self._tag_of(serializer)
+                name, digest = f"{name}@{tag}", self._digest(serializer, tag, value, sink)
             stored = StoredValue(
-                digest=digest,
+                digest=digest or self._hasher.digest(value),
                 blob=sink.adopt(),
-                serializer=serializer.name,
+                serializer=name,
                 type=_name_of(type(value)),
                 size_bytes=sink.size,
                 preview=_preview(serializer, value),
@@ -174,13 +179,31 @@ class ArtifactStore:
         finally:
             sink.close()
 
-    def _digest(self, serializer: Serializer, value: object, sink: BlobSink) -> Digest:
-        if serializer.name not in REGISTERED:
-            return self._hasher.digest(value)
+    def _digest(self, serializer: Serializer, tag: str, value: object, sink: BlobSink) -> Digest:
+        """Of a value as those see it who load it: what was written, and by which code, counts."""
         try:
-            return self._hasher.digest(value)
+            content = self._hasher.digest(value)
         except Exception:  # noqa: BLE001 - user code; what their serializer wrote can stand for it
-            return digest_bytes("bytes of", serializer.name, sink.digest().hex())
+            content = sink.digest().hex()
+        return digest_bytes("stored by", serializer.name, tag, content)
+
+    def _tag_of(self, serializer: Serializer) -> str:
+        """Stands for the code of a user's serializer, and for what it holds."""
+        try:
+            digest = self._hasher.digest(serializer)
+        except Exception:  # noqa: BLE001 - user code: what it holds need not be data
+            digest = self._hasher.code_of(type(serializer))
+        return digest[:_TAG_LENGTH]
+
+    def is_registered(self, stored: StoredValue) -> bool:
+        """Whether a serializer of the user's wrote a value."""
+        return "@" in stored.serializer
+
+    def is_current(self, stored: StoredValue) -> bool:
+        """Whether the code that wrote a value is as it was then, or not here to be compared."""
+        name, _, tag = stored.serializer.rpartition("@")
+        serializer = REGISTERED.get(name or stored.serializer)
+        return serializer is None or self._tag_of(serializer) == tag
 
     # --- out ----------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from pipekit.artifacts.plain import is_short_int
 from pipekit.artifacts.preview import describe
 from pipekit.artifacts.unfit import Unfit
 from pipekit.model.object_value import reduces_plainly
-from pipekit.origin import origin_of
+from pipekit.origin import find_imported, origin_of
 
 if TYPE_CHECKING:
     from pipekit.ports import Sink
@@ -167,6 +167,9 @@ class _Decoder:
 def find_class(name: str) -> Any:
     """The class named `module:qualname`, imported."""
     module, _, qualname = name.partition(":")
+    found = find_imported(module, qualname)
+    if found is not None:
+        return found
     return functools.reduce(getattr, qualname.split("."), import_module(module))
 
 

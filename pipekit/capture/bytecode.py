@@ -6,8 +6,9 @@ locals, annotations of functions, line numbers); knows nothing of the objects th
 from __future__ import annotations
 
 import opcode
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -44,6 +45,12 @@ _RESOLVED = _HAS_CONSTANT | _HAS_NAME | _HAS_LOCAL | _HAS_TARGET
 _EXTENDED = opcode.EXTENDED_ARG
 _TARGETS = frozenset(_NAMES[number] for number in _HAS_TARGET)
 _LOCALS = frozenset(_NAMES[number] for number in _HAS_LOCAL)
+
+
+_NAME_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
+_CONSTANT_LOADS = frozenset({"LOAD_CONST", "RETURN_CONST"})
+_ASKERS = frozenset({"locals", "vars", "dir", "eval", "exec"})
+_WORD = re.compile(r"\w+")
 
 
 def _cache_units() -> list[int]:
@@ -179,6 +186,8 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
         for _, name, argument in kept
     ]
     straight, places = straighten(steps, _TARGETS)
+    seen_by_name = _seen_by_name(code, straight)
+    out += [f"named {name} {scope.number(name)}" for name in seen_by_name]
     for name, argument in straight:
         if name in _LOCALS:
             out.append(f"{name} {scope.number(argument)}")
@@ -191,6 +200,18 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
             out.append(f"{name} {argument}")
     out += _handlers(code, starts, places)
     out.append("end")
+
+
+def _seen_by_name(code: CodeType, steps: Sequence[tuple[str, Any]]) -> list[str]:
+    """The locals whose names may count after all: where code asks for them, as by `locals()`, or
+    where a text names them, as in a query that looks at the variables of who calls it."""
+    asks = any(name in _NAME_LOADS and argument in _ASKERS for name, argument in steps)
+    words: set[str] = set()
+    for name, argument in steps:
+        if name in _CONSTANT_LOADS and isinstance(argument, str):
+            words.update(_WORD.findall(argument))
+    local = dict.fromkeys((*code.co_varnames, *code.co_cellvars, *code.co_freevars))
+    return [name for name in local if asks or name in words]
 
 
 def _handlers(code: CodeType, starts: dict[int, int], places: list[int]) -> list[str]:

@@ -60,17 +60,20 @@ def describe_class(to: Description, cls: type) -> None:
     if type(cls) is not type:
         to.say("metaclass")
         to.code(type(cls))
-    for base in cls.__dict__.get("__orig_bases__", cls.__bases__):
+    space = vars(sys.modules.get(cls.__module__, object))
+    for base in cls.__bases__:
         to.say("base")
-        to.annotation(base)
+        to.code(base)
+    for base in vars(cls).get("__orig_bases__", ()):
+        to.say("base as written")
+        to.annotation(base, space)
     fielded = _describe_fields(to, cls, name)
     members = _enum_members(to, cls, name) if _is_enum(cls) else dict(vars(cls))
     for key in sorted(members, key=str):
-        if (
-            key in _ABOUT
-            or str(key).startswith("__pydantic_")
-            or (fielded and _is_made(members[key]))
-        ):
+        if key in _ABOUT or str(key).startswith("__pydantic_"):
+            continue
+        if fielded and _is_made(members[key]):
+            to.say("made", str(key))
             continue
         to.say("member", str(key))
         to.value(members[key], f"attribute {key!r} of class {name!r}")
@@ -99,9 +102,10 @@ def _describe_fields(to: Description, cls: type, name: str) -> bool:
 
 def _describe_annotations(to: Description, cls: type) -> None:
     annotations: dict[str, Any] = getattr(cls, "__annotations__", None) or {}
+    space = vars(sys.modules.get(cls.__module__, object))
     for key, annotation in annotations.items():
         to.say("annotation", key)
-        to.annotation(annotation)
+        to.annotation(annotation, space)
 
 
 def _describe_dataclass_field(to: Description, field: Any, name: str) -> None:
@@ -146,9 +150,12 @@ def _describe_pydantic(to: Description, cls: type, name: str) -> None:
 
 
 def _describe_attribute(to: Description, attribute: Any, name: str) -> None:
-    to.say("field", attribute.name, repr((attribute.init, attribute.kw_only)))
+    flags = ("init", "kw_only", "alias", "eq", "order", "hash")
+    to.say("field", attribute.name, repr([getattr(attribute, flag, None) for flag in flags]))
     to.annotation(attribute.type)
-    for what in ("default", "validator", "converter", "eq_key", "order_key"):
+    if attribute.metadata:
+        to.value(dict(attribute.metadata), f"metadata of field {attribute.name!r} of {name!r}")
+    for what in ("default", "validator", "converter", "eq_key", "order_key", "on_setattr", "repr"):
         value = getattr(attribute, what, None)
         factory = getattr(value, "factory", None)
         to.say(what)
@@ -181,6 +188,7 @@ def _is_enum(cls: type) -> bool:
 
 def _enum_members(to: Description, cls: Any, name: str) -> dict[str, Any]:
     """Say the members of an enumeration in their order; what else its class has."""
+    to.say("boundary", str(getattr(cls, "_boundary_", None)))
     for key, member in cls._member_map_.items():
         to.say("member", key)
         to.value(member._value_, f"member {key!r} of {name!r}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 import functools
 import os
 import types
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,24 +156,64 @@ class Description:
         elif value is None or type(value) in (bool, int, float, bytes):
             self.say("value", _PLAIN.digest(value))
         elif isinstance(value, _SLOT_LIKE):
-            slot: Any = value
-            self.say("slot", type(slot).__name__, slot.__name__)
+            self._slot(value, where)
         elif _is_passed_over(value):
-            self.say("passed over", type(value).__qualname__)
+            self.say("passed over", cls.__qualname__)
+            if find_library_name(cls) is None:
+                self.code(cls)
         elif type(value).__module__ == "os" and type(value).__name__ == "_Environ":
             self.name_library("os.environ", Owner(USER))
         else:
             self._other(value, where)
 
-    def annotation(self, value: Any) -> None:
-        """A field's type."""
-        if isinstance(value, type | str):
+    def _slot(self, slot: Any, where: str) -> None:
+        """What a class written in C has under a name, and what that is bound to."""
+        self.say("slot", type(slot).__name__, slot.__qualname__)
+        named = find_library_name(getattr(slot, "__objclass__", None))
+        if named is not None:
+            self.name_library(f"{named[0]}.{slot.__name__}", named[1])
+        if type(slot) is types.MethodWrapperType:
+            self.value(slot.__self__, where)
+
+    def annotation(self, value: Any, space: Mapping[str, Any] = types.MappingProxyType({})) -> None:
+        """A field's type.
+
+        Args:
+            space: The globals of what it stands in, where names in a text are looked up.
+        """
+        if isinstance(value, typing.ForwardRef):
+            value = value.__forward_arg__
+        if isinstance(value, str):
+            self.value(value, "an annotation")
+            self._names_in(value, space)
+            return
+        if isinstance(value, list):  # the arguments of a `Callable`
+            self.say("annotations", str(len(value)))
+            for item in value:
+                self.annotation(item, space)
+            return
+        inside = () if isinstance(value, type) else typing.get_args(value)
+        if inside and typing.get_origin(value) is not typing.Literal:
+            self.say("annotation of", str(len(inside)))
+            for item in (typing.get_origin(value), *inside):
+                self.annotation(item, space)
+            return
+        if isinstance(value, type):
             self.value(value, "an annotation")
             return
         try:
             self._hash(value)
         except Exception:  # noqa: BLE001 - user code: anything may stand in an annotation
             self.say("annotation", repr(value).replace("__main__", stable_name("__main__")))
+
+    def _names_in(self, text: str, space: Mapping[str, Any]) -> None:
+        try:
+            names = compile(text, "", "eval", dont_inherit=True).co_names
+        except (SyntaxError, ValueError):
+            return
+        for name in names:
+            if counts_as_code(space.get(name)):
+                self.value(space[name], f"{name!r} in an annotation")
 
     def code(self, obj: Any) -> None:
         """A function or class: the user's by its own node, a library's by its name."""
@@ -215,6 +256,12 @@ class Description:
             self.name_library(*named)
             return
         cls = type(value)
+        if cls.__qualname__ == "TypeAdapter" and cls.__module__ == "pydantic.type_adapter":
+            # What it has made of these cannot be taken apart.
+            self.say("type adapter")
+            self.annotation(value._type)
+            self.annotation(value._config)
+            return
         owner = find_library_name(cls)
         if owner is not None:
             outside = find_outside(owner[0], None)
@@ -286,7 +333,7 @@ class _Known(dict[type, Callable[[Any], Digest]]):
         if cls is LRU:
             return self._code_of
         if cls.__module__ != "builtins" and _is_state(cls):
-            return lambda value: digest_bytes("passed over", cls.__qualname__)
+            return lambda value: digest_bytes("passed over", cls.__qualname__, self._code_of(cls))
         return default
 
     def _unwrapped(self, value: object) -> Digest:

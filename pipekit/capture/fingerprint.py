@@ -25,6 +25,7 @@ from pipekit.capture.library import find_library_name
 from pipekit.capture.node import Node, collect
 from pipekit.capture.ownership import USER
 from pipekit.capture.part import BlindSpot, Fingerprint, Part
+from pipekit.capture.passing import PassingReach, is_passing
 from pipekit.capture.reach import Reach
 from pipekit.capture.source_module import find_module
 from pipekit.capture.wrapper import is_wrapper, unwrap
@@ -98,27 +99,30 @@ class Fingerprinter:
 
     def code_of(self, obj: object) -> Digest:
         """The digest of all the code that a class or function reaches."""
+        if is_passing(obj):
+            with self._lock:
+                return self._code_of(obj, PassingReach(self._reach))
         try:
             found = self._codes.get(obj)
         except TypeError:  # no weak reference to it
             found = None
         if found is None:
             with self._lock:
-                found = self._code_of(unwrap(obj))
+                found = self._code_of(unwrap(obj), self._reach)
             try:
                 self._codes[obj] = found
             except TypeError:
                 pass
         return found
 
-    def _code_of(self, obj: Any) -> Digest:
+    def _code_of(self, obj: Any, reach: Reach) -> Digest:
         named = find_library_name(obj)
         if named is not None:
             return digest_bytes("library", named[0], named[1].digest)
         if isinstance(obj, FunctionType | type):
             self._freeze(obj)
-            node = self._reach.of(obj)
-            self._reach.settle()
+            node = reach.of(obj)
+            reach.settle()
             return collect(node, (self._python,), ()).digest
         return self._make(obj, (), ()).digest
 

@@ -20,9 +20,10 @@ from pipekit.capture.ownership import (
     owner_of_file,
     owner_of_loaded,
 )  # fmt: skip
-from pipekit.capture.references import FREE, GLOBAL, References, Use, find_references
+from pipekit.capture.references import ATTRIBUTES, FREE, GLOBAL, References, Use, find_references
 from pipekit.capture.rewritten import as_written
 from pipekit.capture.source_module import find_module
+from pipekit.capture.wrapper import unwrap
 from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
@@ -78,6 +79,28 @@ def describe_function(to: Description, function: FunctionType) -> None:
             to.value(vars(function)[key], f"attribute {key!r} of {name_of(function)!r}")
     if owner.kind == USER:
         describe_references(to, references, function.__globals__, cells)
+        _warn_of_attributes(to, code, references)
+
+
+def _warn_of_attributes(to: Description, code: CodeType, references: References) -> None:
+    """Name the attributes that lead to what does not count."""
+    followed = {use.path[0] for use in references.uses if use.path}
+    for name in sorted(_attributes_of(code)):
+        if name == "__subclasses__":
+            to.warn("__subclasses__() may reach classes that the code does not name")
+        elif name not in followed:
+            to.warn(f"takes {name} from what the code does not name, where it does not count")
+
+
+def _attributes_of(code: CodeType) -> set[str]:
+    found: set[str] = set()
+    if not _SELDOM.isdisjoint(code.co_names):
+        taken = (argument for _, name, argument in decode(code) if name in ATTRIBUTES)
+        found.update(_SELDOM.intersection(taken))
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            found |= _attributes_of(inner)
+    return found
 
 
 def _describe_defaults(to: Description, function: FunctionType) -> None:
@@ -229,9 +252,10 @@ def _describe_global(to: Description, use: Use, space: dict[str, Any]) -> None:
 
 _STANDARD = owner_of_loaded(builtins)
 _HARMLESS_BUILTINS = frozenset({"builtins.getattr", "builtins.len", "builtins.print"})
-_ABOUT_MODULES = frozenset(
-    {"__doc__", "__spec__", "__loader__", "__builtins__", "__cached__", "__package__"}
-)
+_ABOUT_MODULES = frozenset({"__spec__", "__loader__", "__builtins__", "__cached__", "__package__"})
+_TEXTS = frozenset({"__doc__", "__annotations__"})
+"""What does not count, unless code asks for it."""
+_SELDOM = _TEXTS | {"__subclasses__"}
 
 
 def _follow_variable(
@@ -239,6 +263,9 @@ def _follow_variable(
 ) -> None:
     """A variable of a module, and the attributes that are taken from it."""
     value = space[name]
+    if path and path[0] in _TEXTS and counts_as_code(value):
+        to.say("text", path[0])
+        to.value(getattr(unwrap(value), path[0], None), f"{path[0]} of {name!r}")
     if name in _ABOUT_MODULES:
         to.say("about", name)
     elif name == "__name__":

@@ -67,6 +67,17 @@ _ENVIRONMENT = frozenset(
 _NETWORK = ("socket.", "urllib.request.", "http.client.", "requests.", "httpx.", "aiohttp.",
             "urllib3.", "ftplib.", "smtplib.", "boto3.", "botocore.", "websockets.")  # fmt: skip
 _PROGRAM = ("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn")
+_TEXT = frozenset(
+    [
+        "inspect.get_annotations",
+        "inspect.getdoc",
+        "inspect.getsource",
+        "inspect.getsourcelines",
+        "inspect.signature",
+        "typing.get_type_hints",
+    ]
+)
+"""Annotations, docstrings and comments do not count."""
 _DYNAMIC = frozenset(
     [
         "builtins.eval",
@@ -79,6 +90,22 @@ _DYNAMIC = frozenset(
         "importlib.util.spec_from_file_location",
         "importlib.machinery.SourceFileLoader",
         "sys.modules",
+        "_pickle.load",
+        "_pickle.loads",
+        "pickle.load",
+        "pickle.loads",
+        "pickle.Unpickler",
+        "cloudpickle.load",
+        "cloudpickle.loads",
+        "dill.load",
+        "dill.loads",
+        "joblib.load",
+        "joblib.numpy_pickle.load",
+        "pandas.read_pickle",
+        "pandas.io.pickle.read_pickle",
+        "shelve.open",
+        "torch.load",
+        "torch.serialization.load",
     ]
 )
 IMPORTERS = frozenset({"builtins.__import__", "importlib.import_module", "importlib.__import__"})
@@ -131,12 +158,17 @@ def _is_program(name: str, called_with: Constants | None) -> bool:
     return name.startswith(_PROGRAM)
 
 
+def _is_text(name: str, called_with: Constants | None) -> bool:
+    return name in _TEXT
+
+
 _KINDS: tuple[tuple[str, Callable[[str, Constants | None], bool]], ...] = (
     ("the clock", _is_clock),
     ("chance", _is_chance),
     ("the environment", _is_environment),
     ("the network", _is_network),
     ("another program", _is_program),
+    ("the text of code, which does not count", _is_text),
 )
 
 

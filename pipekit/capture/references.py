@@ -48,7 +48,7 @@ class References(NamedTuple):
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _FREE_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _LOCAL_LOADS = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK"})
-_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _SETTERS = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 _STORES = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"})
 _PADDING = frozenset({"PUSH_NULL", "PRECALL", "NOP"})
@@ -186,7 +186,7 @@ def _bind(code: list[Instruction], place: int, dotted: str, bound: dict[str, lis
 def _chain(code: list[Instruction], place: int) -> tuple[tuple[str, ...], int]:
     """The attributes taken from `place` on, and the place behind them."""
     path: list[str] = []
-    while place < len(code) and code[place][1] in _ATTRIBUTES:
+    while place < len(code) and code[place][1] in ATTRIBUTES:
         path.append(code[place][2])
         place += 1
     if place < len(code) and code[place][1] in _SETTERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import re
 import types
@@ -70,6 +71,21 @@ def _module(to: Description, value: types.ModuleType, where: str) -> None:
     to.module(value)
 
 
+def _mapping_proxy(to: Description, value: types.MappingProxyType[Any, Any], where: str) -> None:
+    to.say("mapping proxy")
+    to.value(dict(value), where)
+
+
+def _context_variable(to: Description, value: contextvars.ContextVar[Any], where: str) -> None:
+    """By what it has where nothing was set: what was set belongs to this process."""
+    to.say("context variable", value.name)
+    try:
+        default = contextvars.Context().run(value.get)
+    except LookupError:
+        return
+    to.value(default, f"the default of {where}")
+
+
 def _pattern(to: Description, value: Any, where: str) -> None:
     to.say("pattern", repr(value.pattern), str(value.flags))
 
@@ -87,5 +103,7 @@ FORMS: dict[type, Callable[[Description, Any, str], None]] = {
     functools.cached_property: _cached_property,
     functools.singledispatchmethod: _dispatch_method,
     LRU: _lru,
+    types.MappingProxyType: _mapping_proxy,
+    contextvars.ContextVar: _context_variable,
     type(re.compile("")): _pattern,
 }

@@ -107,6 +107,8 @@ class _Parser:
             found.wants_help |= name in ("--help", "-h")
             return
         value = _value(name, given, left)
+        if not value:  # `--until "$STEP"`, and no such variable
+            raise UsageError(f"Option {name} was given an empty text.", hint="leave it out.")
         if name == "--executor":
             found.executor = value
         elif name == "--until":
@@ -117,6 +119,10 @@ class _Parser:
             parameter, equals, text = value.partition("=")
             if not equals:
                 raise UsageError(f"{name} {value!r} has no '='.", hint=f"write {name} name=value.")
+            if not parameter.strip():
+                raise UsageError(
+                    f"{name} {value!r} names no parameter.", hint=f"write {name} name=value."
+                )
             self._add(parameter.strip().replace("-", "_"), text)
 
     def _parameter(self, name: str, given: str | None, left: list[str]) -> None:

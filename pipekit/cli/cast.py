@@ -25,6 +25,7 @@ from pipekit.api.annotation import (
 from pipekit.cli.parameter import Parameter, is_collection
 from pipekit.cli.scalar import UNDECIDED, scalar
 from pipekit.errors import UsageError
+from pipekit.model.excerpt import excerpt
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -99,7 +100,7 @@ def cast_data(parameter: Parameter, value: Any) -> Any:
 def shown(value: Any) -> str:
     """What was given, cut: text as it is written in Python, data as in JSON."""
     text = repr(value) if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+    return excerpt(text, _MOST_CHARACTERS)
 
 
 def _check_known(parameter: Parameter, given: Any) -> None:
@@ -263,8 +264,15 @@ def _is_written(value: Any, text: str) -> bool:
 def _from_json(parameter: Parameter, annotation: Any, text: str, given: str) -> Any:
     from pipekit.cli.structure import unknown_names
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise Misfit(parameter, given, f"it has {name!r} twice")
+        return dict(pairs)
+
     value = _adapter(parameter, annotation).validate_json(text)
-    unknown = list(unknown_names(annotation, json.loads(text)))
+    unknown = list(unknown_names(annotation, json.loads(text, object_pairs_hook=once)))
     if unknown:
         raise Misfit(parameter, given, f"it has no {', '.join(unknown)}")
     return value

@@ -15,9 +15,10 @@ from pipekit.cli.home import open_home
 from pipekit.cli.outcome import DONE, tell
 from pipekit.cli.record import is_run
 from pipekit.console.quantity import seconds_text
-from pipekit.console.table import draw_facts, draw_table
+from pipekit.console.table import draw_facts, draw_table, without_empty
 from pipekit.console.terminal import one_line
 from pipekit.errors import UsageError, short
+from pipekit.model.excerpt import excerpt
 
 _SHOWN_CHARACTERS = 60
 
@@ -98,8 +99,7 @@ def _draw_steps(steps: list[StepPair], *, everything: bool) -> str:
         print(f"\nsteps{'' if everything else ' that differ'}")
         headers = ("step", "A", "B", "time A", "time B", "code", "inputs", "outputs", "metrics")
         rows = [_step_row(pair) for pair in shown]
-        kept = [i for i in range(len(headers)) if i < 3 or any(row[i] for row in rows)]
-        draw_table([headers[i] for i in kept], [[row[i] for i in kept] for row in rows])
+        draw_table(*without_empty(headers, rows, always=3))
     count = len(steps) - len(shown)
     return f"{count} {'step' if count == 1 else 'steps'}" if count else ""
 
@@ -130,5 +130,4 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _cut(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 1] + "…"
+    return excerpt(one_line(text), _SHOWN_CHARACTERS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipekit.cli.home import Home
-from pipekit.cli.record import duration_seconds
+from pipekit.cli.record import duration_seconds, finite
+from pipekit.model.reason import is_same_argument
 from pipekit.model.records import Artifact, Task
 
 _ABSENT = "-"
@@ -192,10 +192,8 @@ def _step_pair(
     sets_a: Mapping[str, Sequence[Artifact]], sets_b: Mapping[str, Sequence[Artifact]],
 ) -> StepPair:  # fmt: skip
     if a is None or b is None:
-        only = a if a is not None else b
-        assert only is not None
-        side = Side.of(only)
-        return StepPair(only.name, "", side if a else None, side if b else None, None)
+        name = next(step.name for step in (a, b) if step is not None)
+        return StepPair(name, "", Side.of(a) if a else None, Side.of(b) if b else None, None)
     return StepPair(
         a.name if a.name == b.name else f"{a.name} / {b.name}",
         matched_by,
@@ -213,55 +211,54 @@ def _code_is_equal(a: Task, b: Task) -> bool | None:
 
 
 def _parameters(a: Task, b: Task) -> list[Difference]:
-    left, right = dict(a.spec.parameters), dict(b.spec.parameters)
-    found = []
-    for name in _names(left, right):
-        is_equal = name in left and name in right and _is_same(left[name], right[name])
-        found.append(
-            Difference(
-                name,
-                _plain(left.get(name)),
-                _plain(right.get(name)),
-                str(left[name]) if name in left else _ABSENT,
-                str(right[name]) if name in right else _ABSENT,
-                is_equal,
-            )
-        )
-    return found
+    left, right = a.spec.parameters, b.spec.parameters
+    return _differences(left, right, lambda name: _is_same(left[name], right[name]), str)
 
 
 def _inputs(a: Task, b: Task) -> list[Difference]:
-    found = []
-    for name in _names(a.spec.parameters, b.spec.parameters):
-        left, right = _input(a, name), _input(b, name)
-        digests = left.get("digest"), right.get("digest")
-        is_equal = digests[0] == digests[1] if all(digests) else left == right
-        found.append(
-            Difference(name, left or None, right or None, _text(left), _text(right), is_equal)
+    left = {name: _input(a, name) for name in a.spec.parameters}
+    right = {name: _input(b, name) for name in b.spec.parameters}
+    return _differences(left, right, lambda name: is_same_argument(name, a, b), _text)
+
+
+def _outputs(a: Sequence[Artifact], b: Sequence[Artifact]) -> list[Difference]:
+    left = {artifact.name: _output(artifact) for artifact in a}
+    right = {artifact.name: _output(artifact) for artifact in b}
+    return _differences(
+        left, right, lambda name: left[name]["digest"] == right[name]["digest"], _text
+    )
+
+
+def _metrics(home: Home, a: Task, b: Task) -> list[Difference]:
+    left, right = home.view(a).metrics, home.view(b).metrics
+    return _differences(left, right, lambda name: _is_same(left[name], right[name]), "{:g}".format)
+
+
+def _differences(
+    left: Mapping[str, Any],
+    right: Mapping[str, Any],
+    is_equal: Callable[[str], bool],
+    text: Callable[[Any], str],
+) -> list[Difference]:
+    """What two tasks have under each name. `is_equal` is asked of the names that both have."""
+    return [
+        Difference(
+            name,
+            finite(left.get(name)),
+            finite(right.get(name)),
+            text(left[name]) if name in left else _ABSENT,
+            text(right[name]) if name in right else _ABSENT,
+            name in left and name in right and is_equal(name),
         )
-    return found
+        for name in dict.fromkeys((*left, *right))
+    ]
 
 
 def _input(task: Task, name: str) -> dict[str, Any]:
     if name in task.inputs:
         type_name, preview, digest = task.inputs[name]
         return {"type": type_name, "preview": preview, "digest": digest}
-    if name in task.spec.parameters:
-        return {"preview": str(task.spec.parameters[name])}
-    return {}
-
-
-def _outputs(a: Sequence[Artifact], b: Sequence[Artifact]) -> list[Difference]:
-    left = {artifact.name: _output(artifact) for artifact in a}
-    right = {artifact.name: _output(artifact) for artifact in b}
-    found = []
-    for name in _names(left, right):
-        one, other = left.get(name, {}), right.get(name, {})
-        is_equal = bool(one) and bool(other) and one["digest"] == other["digest"]
-        found.append(
-            Difference(name, one or None, other or None, _text(one), _text(other), is_equal)
-        )
-    return found
+    return {"preview": str(task.spec.parameters[name])}
 
 
 def _output(artifact: Artifact) -> dict[str, Any]:
@@ -271,36 +268,11 @@ def _output(artifact: Artifact) -> dict[str, Any]:
 
 def _text(item: Mapping[str, Any]) -> str:
     """A preview; of values that look alike and are not, the digests tell them apart."""
-    if not item:
-        return _ABSENT
     preview = str(item["preview"]).partition("\n")[0]
     digest = item.get("digest", "")
     return f"{preview}  {digest[:8]}" if digest else preview
 
 
-def _metrics(home: Home, a: Task, b: Task) -> list[Difference]:
-    left, right = home.view(a).metrics, home.view(b).metrics
-    return [
-        Difference(
-            name,
-            _plain(left.get(name)),
-            _plain(right.get(name)),
-            f"{left[name]:g}" if name in left else _ABSENT,
-            f"{right[name]:g}" if name in right else _ABSENT,
-            name in left and name in right and _is_same(left[name], right[name]),
-        )
-        for name in _names(left, right)
-    ]
-
-
-def _names(left: Mapping[str, object], right: Mapping[str, object]) -> list[str]:
-    return list(dict.fromkeys((*left, *right)))
-
-
 def _is_same(left: Any, right: Any) -> bool:
     """Equal and of one type: 1 is not True, and NaN is NaN."""
     return type(left) is type(right) and (left == right or (left != left and right != right))
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -118,13 +118,8 @@ class Follower:
         return own is not None and own.status in TERMINAL
 
     def _root(self) -> Task:
-        task = self._task
-        while task.parent is not None:
-            parent = self._home.store.find_task(task.parent)
-            if parent is None:
-                break
-            task = parent
-        return self._home.store.find_task(task.id) or task
+        root = self._home.archive.root_of(self._task)
+        return self._home.store.find_task(root.id) or root
 
     def _steps(self) -> list[tuple[str, Task]]:
         """What to print, in the order of the calls."""

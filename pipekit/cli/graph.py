@@ -13,6 +13,7 @@ from pipekit.cli.outcome import DONE, tell
 from pipekit.cli.record import is_run, task_record
 from pipekit.clock import SystemClock
 from pipekit.console.terminal import MARKS, has_colour, marks_of, showable
+from pipekit.control.run_text import run_text
 from pipekit.drawing.label import summary_of
 from pipekit.errors import PipekitError, UsageError, short
 from pipekit.model.graph import Edge, Graph, Node
@@ -69,7 +70,7 @@ def _run_of(home: Home, task: Task) -> Task:
     run = home.store.find_task(task.parent)
     if run is None:
         raise PipekitError(f"The run of step {task.name!r} ({short(task.id)}) is not in the store.")
-    tell(f"{task.name!r} is a step of {run.name} {short(run.id)}")
+    tell(f"{task.name!r} is a step of {run_text(run)}")
     return run
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 
 from pipekit import liveness
@@ -13,12 +12,12 @@ from pipekit.api.task import Task as TaskView
 from pipekit.capture.source_text import parts_of
 from pipekit.cli.outcome import tell
 from pipekit.control.archive import Archive
-from pipekit.errors import NotFound, short
-from pipekit.model.records import Kind, Task
+from pipekit.control.run_text import RunTexts, run_text
+from pipekit.errors import NotFound, SettingsError, TaskNotFound, short
+from pipekit.model.records import RUN_KINDS, Task
 from pipekit.model.status import Status
 from pipekit.settings import Settings, read_settings
 
-RUNS = (Kind.PIPELINE, Kind.SCRIPT)
 HOW_TO_BEGIN = "pipekit run path/file.py:function"
 
 
@@ -28,6 +27,9 @@ class Home:
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
         self.store = archive.store
+        self._run_texts = RunTexts(archive.store)
+        self._gone: dict[str, bool] = {}
+        """Run -> whether the process that conducts it has ended."""
 
     def view(self, task: Task) -> TaskView:
         """The task as the API shows it."""
@@ -46,7 +48,7 @@ class Home:
         asked = limit
         while True:
             found = self.store.list_tasks(
-                kinds=RUNS, statuses=statuses, name=name, project=project, limit=asked
+                kinds=RUN_KINDS, statuses=statuses, name=name, project=project, limit=asked
             )
             runs = [task for task in found if task.parent is None]
             if len(runs) >= limit or len(found) < asked:
@@ -65,12 +67,28 @@ class Home:
             NotFound: there is no run yet.
         """
         if typed:
-            return self.archive.get_task(typed)
+            try:
+                return self.archive.get_task(typed)
+            except TaskNotFound as error:
+                raise self._of_name(typed) or error from None
         runs = self.list_runs(1)
         if not runs:
             raise NotFound("There are no runs yet.", hint=HOW_TO_BEGIN)
-        tell(f"The newest run: {runs[0].name} {short(runs[0].id)}")
+        tell(f"The newest run: {run_text(runs[0])}")
         return runs[0]
+
+    def _of_name(self, typed: str) -> TaskNotFound | None:
+        """The error for a name that was typed in place of an id; None where nothing has it."""
+        message = f"No task has the id {typed!r}."
+        if runs := self.list_runs(1, name=typed):
+            hint = f"the newest run of that name is {short(runs[0].id)}"
+            return TaskNotFound(message, hint=hint)
+        for run in self.list_runs(1):
+            for step in self.list_steps(run):
+                if step.name == typed:
+                    hint = f"the newest run has a step of that name: {short(step.id)}"
+                    return TaskNotFound(message, hint=hint)
+        return None
 
     def find_source(self, task: Task) -> tuple[str, int, str] | None:
         """File, line and text of the task's function as it was when it was loaded; None where that
@@ -80,39 +98,17 @@ class Home:
         return parts_of(content) if content is not None else None
 
     def run_text(self, step_id: str | None) -> str:
-        """`train 01j9zk7…`: the run that a step is part of; empty where that is not known."""
-        if step_id is None:
-            return ""
-        step = self.store.find_task(step_id)
-        if step is None or step.parent is None:
-            return short(step_id)
-        if step.parent not in self._run_texts:
-            run = self.store.find_task(step.parent)
-            name = f"{run.name} " if run is not None else ""
-            self._run_texts[step.parent] = name + short(step.parent)
-        return self._run_texts[step.parent]
-
-    @cached_property
-    def _run_texts(self) -> dict[str, str]:
-        return {}
+        """`train 01j9zk7abcdef`: the run that a step is part of; empty where there is no step."""
+        return "" if step_id is None else self._run_texts.of(step_id)
 
     def process_is_gone(self, task: Task) -> bool:
         """Whether a task is recorded as running, but the process that conducts it has ended."""
         if task.status is not Status.RUNNING:
             return False
-        root = task
-        while root.parent is not None:
-            parent = self.store.find_task(root.parent)
-            if parent is None:
-                return False
-            root = parent
+        root = self.archive.root_of(task)
         if root.id not in self._gone:
             self._gone[root.id] = self.conductor_is_gone(root)
         return self._gone[root.id]
-
-    @cached_property
-    def _gone(self) -> dict[str, bool]:
-        return {}
 
     def conductor_is_gone(self, run: Task) -> bool:
         """Whether the process that conducts this very run has ended, asked anew."""
@@ -129,6 +125,17 @@ def has_store(settings: Settings) -> bool:
     return scheme != "sqlite" or Path(place).exists()
 
 
+def check_folder(settings: Settings) -> None:
+    """
+    Raises:
+        SettingsError: the home is something else than a folder.
+    """
+    if settings.home.exists() and not settings.home.is_dir():
+        raise SettingsError(
+            f"The home {settings.home} is not a folder.", hint="set PIPEKIT_HOME to a folder."
+        )
+
+
 @contextmanager
 def open_home(settings: Settings | None = None) -> Iterator[Home]:
     """The home of the working folder, or of these settings; closed at the end.
@@ -140,6 +147,7 @@ def open_home(settings: Settings | None = None) -> Iterator[Home]:
     """
     settings = settings or read_settings()
     if not has_store(settings):
+        check_folder(settings)
         raise NotFound(f"There are no runs yet in {settings.home}.", hint=HOW_TO_BEGIN)
     archive = Archive(settings)
     try:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from pipekit.cli.home import HOW_TO_BEGIN, Home, has_store, open_home
+from pipekit.cli.home import HOW_TO_BEGIN, Home, check_folder, has_store, open_home
 from pipekit.cli.outcome import DONE, tell
 from pipekit.cli.record import duration_seconds, is_run, step_row, task_record
 from pipekit.console.quantity import moment_text, seconds_text
 from pipekit.console.table import draw_table
 from pipekit.console.terminal import one_line
-from pipekit.errors import nearest, short
+from pipekit.errors import listed, nearest, short
+from pipekit.model.excerpt import excerpt
 from pipekit.model.records import Task
 from pipekit.model.status import Status
 from pipekit.settings import Settings, read_settings
 
 _HEADERS = ("id", "name", "project", "status", "started", "duration", "parameters")
 _MOST_NAMES = 1000
+_PARAMETER_CHARACTERS = 60
 
 
 def list_runs(
@@ -33,10 +35,12 @@ def list_runs(
     not made.
 
     Raises:
+        SettingsError: the home is no folder.
         StoreError: the home cannot be read.
     """
     settings = read_settings()
     if not has_store(settings):
+        check_folder(settings)
         if as_json:
             print("[]")
         else:
@@ -68,8 +72,7 @@ def _no_match(home: Home, name: str | None, project: str | None) -> str:
     ):
         if given is not None and given not in known and known:
             hint = nearest(given, sorted(known))
-            listed = ", ".join(sorted(known)[:12])
-            return f"No run has the {what} {given!r}. There are: {listed}." + (
+            return f"No run has the {what} {given!r}. There are: {listed(sorted(known))}." + (
                 f" Hint: {hint}" if hint else ""
             )
     return "No run matches."
@@ -129,9 +132,5 @@ def _row(home: Home, task: Task, indent: str) -> list[str]:
         status_text(home, task),
         moment_text(task.created_at),
         duration_text(task),
-        _shortened(one_line(parameters)),
+        excerpt(one_line(parameters), _PARAMETER_CHARACTERS),
     ]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"

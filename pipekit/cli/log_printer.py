@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from pipekit.cli.outcome import tell
-from pipekit.console.terminal import has_colour, is_terminal, showable
+from pipekit.console.terminal import clean, has_colour, is_terminal, showable
 
 _MOST_PENDING_BYTES = 1 << 16
 """Of a line without an end, before it is printed in parts."""
@@ -84,6 +84,7 @@ class LinePrinter:
 
     def __init__(self) -> None:
         self._width = 0
+        self._is_terminal = is_terminal(sys.stdout)
         self._has_colour = has_colour(sys.stdout)
         self._colours: dict[str, str] = {}
         self._pending: dict[Source, bytes] = {}
@@ -113,11 +114,13 @@ class LinePrinter:
 
     def _line(self, source: Source, line: bytes) -> None:
         text = text_of(line)
+        if self._is_terminal:  # a file gets what was written
+            text = clean(text, keep_colours=self._has_colour)
         sys.stdout.write(f"{self._head(source)}{showable(text, sys.stdout)}\n")
 
     def _head(self, source: Source) -> str:
         label = source.label
-        head = f"{showable(label, sys.stdout):<{self._width}} | "
+        head = f"{showable(clean(label, keep_colours=False), sys.stdout):<{self._width}} | "
         if not self._has_colour:
             return head
         colour = self._colours.get(label)

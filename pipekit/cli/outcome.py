@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +21,9 @@ WRONG_USE = 2
 NO_STORE = 3
 STOPPED = 130
 PIPE_CLOSED = 141
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""What a stream that takes no more answers with."""
 
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
@@ -50,6 +54,12 @@ def finish(action: Callable[[], int]) -> int:
     except UserCodeFailed as failed:
         tell(user_traceback(failed.error))
         return FAILED
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        _give_up_stdout()
+        tell(f"Error: stdout cannot be written ({error.strerror}).")
+        return FAILED
     except PipekitError as error:
         tell_error(error)
         return code_of(error)
@@ -64,11 +74,22 @@ def code_of(error: PipekitError) -> int:
 
 
 def tell(text: str) -> None:
-    """Write a line for people. Does nothing where stderr is closed."""
+    """Write text for people, with nothing in it that changes their terminal but colours. Does
+    nothing where stderr is closed."""
+    from pipekit.console.terminal import clean, has_colour  # where there is something to say
+
+    stream = sys.stderr
+    if stream is None:
+        return
+    keep_colours = has_colour(stream)
+    lines = [clean(line, keep_colours=keep_colours) for line in text.split("\n")]
     try:
         sys.stdout.flush()
-        print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):
+        pass  # that is no reason to say nothing
+    try:
+        print("\n".join(lines), file=stream, flush=True)
+    except (OSError, ValueError):
         pass  # there is nobody to tell
 
 

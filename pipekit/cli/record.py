@@ -20,7 +20,7 @@ def task_record(task: Task) -> dict[str, Any]:
         "status": task.status.value,
         "created_at": _iso(task.created_at),
         "duration_seconds": duration_seconds(task),
-        "parameters": {name: _safe(value) for name, value in task.spec.parameters.items()},
+        "parameters": {name: finite(value) for name, value in task.spec.parameters.items()},
         "tags": list(task.tags),
     }
 
@@ -78,7 +78,7 @@ def artifact_record(artifact: Artifact) -> dict[str, Any]:
         "type": artifact.value.type,
         "size_bytes": artifact.value.size_bytes,
         "digest": artifact.value.digest,
-        "serializer": artifact.value.serializer,
+        "serializer": artifact.value.serializer.partition("@")[0],
         "preview": artifact.value.preview,
     }
 
@@ -107,10 +107,8 @@ def duration_seconds(task: Task) -> float | None:
     """From a task's start to its end, or to now; None before its start, 0.0 where it was reused."""
     if task.reused_from is not None:
         return 0.0
-    if task.started_at is None:
-        return None
-    end = task.ended_at if task.ended_at is not None else SystemClock.now()
-    return round(max(0.0, end - task.started_at), 6)
+    seconds = task.seconds(SystemClock.now())
+    return None if seconds is None else round(seconds, 6)
 
 
 def attempt_seconds(attempt: Attempt) -> float:
@@ -135,6 +133,7 @@ def _iso(seconds: float) -> str:
     return to_datetime(seconds).isoformat()
 
 
-def _safe(value: Any) -> Any:
-    """A recorded parameter: plain, but for NaN and infinities, which JSON does not know."""
+def finite(value: Any) -> Any:
+    """A recorded parameter or number, but for NaN and infinities, which JSON does not know, as
+    text."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

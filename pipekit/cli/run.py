@@ -26,9 +26,10 @@ from pipekit.cli.outcome import (
 )
 from pipekit.cli.parameter import parameters_of
 from pipekit.cli.target import load_pipeline
+from pipekit.cli.termination import stopped_by_signals
 from pipekit.control.step import Step
 from pipekit.control.until import Reached
-from pipekit.errors import PipekitError, StepError, UsageError, nearest, short
+from pipekit.errors import PipekitError, StepError, UsageError, listed, nearest, short
 from pipekit.model.status import Status
 from pipekit.settings import read_settings
 
@@ -53,7 +54,7 @@ def run(arguments: list[str]) -> int:
             print(command_help())
             return DONE
         raise UsageError("'pipekit run' needs a TARGET.", hint="pipekit run path/file.py:function")
-    with _stdout_for(the_result="--json" in rest) as stdout:
+    with stopped_by_signals(), _stdout_for(the_result="--json" in rest) as stdout:
         pipeline = load_pipeline(target)
         parameters = parameters_of(pipeline.function)
         if not {"-h", "--help"}.isdisjoint(rest):
@@ -132,8 +133,8 @@ def _fail(
 def _tell_not_reached(conducted: conductor.Conducted, until: str) -> int:
     """The pipeline came to its end without that step; the exit code."""
     names = [step.name for step in conducted.run.steps]
-    listed = f"Its steps: {', '.join(names[:12])}." if names else "It called none."
-    tell(f"Error: The whole pipeline has run, for it called no step {until!r}. {listed}")
+    has = f"Its steps: {listed(names)}." if names else "It called none."
+    tell(f"Error: The whole pipeline has run, for it called no step {until!r}. {has}")
     near = nearest(until, names)
     if near:
         tell(f"Hint: {near}")

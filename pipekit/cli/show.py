@@ -14,9 +14,10 @@ from pipekit.cli.outcome import DONE
 from pipekit.cli.outline import defaults_of
 from pipekit.cli.record import attempt_seconds, console_bytes, full_record, is_run, run_record
 from pipekit.console.quantity import bytes_text, moment_text, seconds_text, time_text
-from pipekit.console.table import draw_code, draw_facts, draw_table
-from pipekit.console.terminal import one_line, showable
+from pipekit.console.table import draw_code, draw_facts, draw_table, without_empty
+from pipekit.console.terminal import clean, has_colour, one_line, showable
 from pipekit.errors import short
+from pipekit.model.excerpt import excerpt
 from pipekit.model.records import Kind, Task
 from pipekit.model.status import Status
 
@@ -59,7 +60,9 @@ def _draw(home: Home, task: Task) -> None:
     _draw_console(home, task)
     _draw_code(home, task)
     if task.failure is not None and task.failure.traceback:
-        print(f"\n{task.failure.traceback.rstrip()}")
+        print()
+        for line in task.failure.traceback.rstrip().split("\n"):
+            print(_written_by_others(line))
 
 
 def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
@@ -211,7 +214,11 @@ def _draw_console(home: Home, task: Task) -> None:
     print(f"\nconsole{more}")
     written = b"".join(LogFile(path, begin).read(last.log_end))
     for line in written.rstrip(b"\n").split(b"\n"):
-        print(f"  {showable(text_of(line), sys.stdout)}")
+        print(f"  {_written_by_others(text_of(line))}")
+
+
+def _written_by_others(line: str) -> str:
+    return showable(clean(line, keep_colours=has_colour(sys.stdout)), sys.stdout)
 
 
 def _draw_code(home: Home, task: Task) -> None:
@@ -225,14 +232,9 @@ def _draw_code(home: Home, task: Task) -> None:
 
 def _titled(title: str, headers: tuple[str, ...], rows: list[list[str]]) -> None:
     if rows:
-        # A column in which nothing stands tells nothing.
-        kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
         print(f"\n{title}")
-        draw_table(
-            [headers[index] for index in kept], [[row[index] for index in kept] for row in rows]
-        )
+        draw_table(*without_empty(headers, rows))
 
 
 def _shortened(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= _PREVIEW_CHARACTERS else line[: _PREVIEW_CHARACTERS - 1] + "…"
+    return excerpt(one_line(text), _PREVIEW_CHARACTERS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from pipekit.api.component import Component
 from pipekit.api.pipeline import Pipeline
 from pipekit.cli.outcome import UserCodeFailed
 from pipekit.errors import TargetNotFound, nearest
@@ -42,22 +43,36 @@ def load_pipeline(text: str) -> Pipeline[Any, Any]:
         UserCodeFailed: the module raises while it is imported.
     """
     target = parse_target(text)
+    if not target.place.strip("."):
+        raise TargetNotFound(
+            f"TARGET {text!r} names no file and no module.",
+            hint="pipekit run path/file.py:function",
+        )
     module = _load_file(target) if target.is_file else _load_module(target)
     known = _pipelines_in(module)
     if not target.function:
         if len(known) == 1:
             return next(iter(known.values()))
+        if not known:
+            raise TargetNotFound(
+                f"{target.place} has no pipeline.", hint="write '@pipeline' above the function."
+            )
         raise TargetNotFound(
             f"{target.place} has {_listing(known)}, so which one to run must be written.",
-            hint=f"pipekit run {target.place}:{next(iter(known), 'function')}",
+            hint=f"pipekit run {target.place}:{next(iter(known))}",
         )
     found = walk(module, target.function)
     if isinstance(found, Pipeline):
         return found
-    what = "is not a pipeline" if found is not None else "does not exist"
     hint = nearest(target.function, list(known))
-    if not hint and found is not None:
-        hint = "write '@pipeline' above the function."
+    if found is None:
+        what = "does not exist"
+    elif isinstance(found, Component):
+        what = "is not a pipeline but a component"
+        hint = "a pipeline calls it: write a function with '@pipeline' above it that does."
+    else:
+        what = "is not a pipeline"
+        hint = hint or "write '@pipeline' above the function."
     raise TargetNotFound(
         f"{target.function!r} in {target.place} {what}. It has {_listing(known)}.", hint=hint
     )
@@ -66,7 +81,9 @@ def load_pipeline(text: str) -> Pipeline[Any, Any]:
 def _load_file(target: Target) -> ModuleType:
     path = Path(target.place)
     if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        what = "does not exist"
+        if path.exists():
+            what = "is a folder, not a file" if path.is_dir() else "is not a file"
         raise TargetNotFound(f"{target.place} {what}.", hint=_near_file(path))
     path = path.resolve()
     _become(str(path.parent), str(path))
@@ -77,7 +94,7 @@ def _load_module(target: Target) -> ModuleType:
     _become(str(Path.cwd()), target.place)
     missing = TargetNotFound(
         f"No module is named {target.place!r} (looked in {Path.cwd()} and in what is installed).",
-        hint=f"did you mean {target.place}.py?" if Path(f"{target.place}.py").exists() else "",
+        hint=_hint_for_module(target.place),
     )
     if not all(part.isidentifier() for part in target.place.split(".")):
         raise missing
@@ -90,6 +107,15 @@ def _load_module(target: Target) -> ModuleType:
         raise
     sys.argv[0] = getattr(module, "__file__", None) or target.place
     return module
+
+
+def _hint_for_module(place: str) -> str:
+    if Path(f"{place}.py").exists():
+        return f"did you mean {place}.py?"
+    file, colon, _ = place.partition(":")
+    if colon and Path(file).exists():
+        return f"did you mean {file}:function, with one colon?"
+    return "a file of Python ends in .py." if Path(place).is_file() else ""
 
 
 def _is_or_holds(name: str | None, module: str) -> bool:
@@ -137,7 +163,8 @@ def _listing(known: dict[str, Pipeline[Any, Any]]) -> str:
 
 def _near_file(path: Path) -> str:
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.suffix == ".py"]
+        entries = [entry for entry in path.parent.iterdir() if entry.suffix == ".py"]
+        names = [str(entry) for entry in entries if entry.is_file()]
     except OSError:
         return ""
-    return nearest(path.name, names)
+    return nearest(str(path), names)

@@ -13,6 +13,7 @@ from pipekit.api.pipeline import Pipeline
 from pipekit.cli.arguments import OWN
 from pipekit.cli.docstring import first_line, parameter_texts
 from pipekit.cli.parameter import Parameter
+from pipekit.model.excerpt import excerpt
 
 _OPTIONS = (
     ("--executor NAME", "process (default), process:8, or inline."),
@@ -107,7 +108,7 @@ def _default_text(parameter: Parameter) -> str:
         text = value.value if isinstance(value.value, str) else value.name
     else:
         text = str(value) if isinstance(value, (Path, *MOMENTS)) else repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    return excerpt(text, _SHOWN_CHARACTERS)
 
 
 def _rows(rows: Sequence[tuple[str, str]]) -> list[str]:

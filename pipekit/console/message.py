@@ -88,7 +88,10 @@ class Message:
         failure = step.failure
         text = ""
         if failure is not None:
-            text = failure.traceback or failure.message.replace(" Hint: ", "\nHint: ")
+            sentence, _, hint = failure.message.partition(" Hint: ")
+            text = failure.traceback.rstrip() or sentence
+            if hint and hint not in text:
+                text += f"\nHint: {hint}"
         lines = [clean(line, keep_colours=False) for line in text.rstrip().splitlines()]
         if len(lines) > _MOST_LINES:
             left_out = len(lines) - _MOST_LINES

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from pipekit.console.terminal import has_colour, is_terminal, showable
+from pipekit.console.terminal import cells, clean, cut, has_colour, is_terminal, showable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,16 @@ _STYLES = {
 }
 """First word of a status -> style."""
 _STATUS_COLUMNS = ("status", "exit", "result")
-_CUT = ("parameters", "preview")
+_CUT = ("parameters", "preview", "error")
+_LEFT_OUT = (
+    "parameters", "preview", "where", "attempts", "console", "error", "digest", "project",
+    "reused from", "started", "count", "duration",
+)  # fmt: skip
+"""Columns that a narrow terminal can do without, the first ones first; the rest is in `--json`."""
+_FOLDED = ("name", "step")
+_FOLDED_WIDTH = 20
+"""Names go on in the next line, but not in columns of two characters."""
+_LEAST_STATUS = 9
 _GAP = 3
 """Characters between two columns."""
 _ON_ONE_LINE = ("id", "started", "duration", "size", *_STATUS_COLUMNS)
@@ -44,11 +53,21 @@ def draw_table(
     target = stream if stream is not None else sys.stdout
     if not rows:
         return
+    rows = [[_shown(text, target) for text in row] for row in rows]
     if is_terminal(target):
         _draw_rich(headers, rows, target)
     else:
         for line in _aligned([[header.upper() for header in headers], *rows]):
             target.write(line + "\n")
+
+
+def without_empty(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, always: int = 0
+) -> tuple[list[str], list[list[str]]]:
+    """The table without its columns in which nothing stands, for they tell nothing; so many of the
+    first ones stay."""
+    kept = [i for i in range(len(headers)) if i < always or any(row[i] for row in rows)]
+    return [headers[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -> None:
@@ -57,7 +76,7 @@ def draw_facts(facts: Sequence[tuple[str, str]], stream: TextIO | None = None) -
     width = max((len(name) for name, _ in facts), default=0)
     console = _console(target) if is_terminal(target) else None
     for name, text in facts:
-        first, *rest = text.split("\n")
+        first, *rest = (_shown(line, target) for line in text.split("\n"))
         lines = [f"{name:<{width}}  {first}", *(f"{'':<{width}}  {line}" for line in rest)]
         if console is None:
             target.write("".join(line.rstrip() + "\n" for line in lines))
@@ -69,7 +88,7 @@ def draw_code(text: str, stream: TextIO | None = None) -> None:
     """Print Python code as it is; a terminal that has colours shows it in these."""
     target = stream if stream is not None else sys.stdout
     if not has_colour(target):
-        target.write(showable(text, target) if text.endswith("\n") else text + "\n")
+        target.write(showable(text, target) + ("" if text.endswith("\n") else "\n"))
         return
     from rich.syntax import Syntax
 
@@ -77,10 +96,17 @@ def draw_code(text: str, stream: TextIO | None = None) -> None:
     _console(target).print(code)
 
 
+def _shown(text: str, stream: TextIO) -> str:
+    """A line that may hold what others wrote."""
+    return showable(clean(text, keep_colours=False), stream)
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            text + " " * (width - cells(text)) for text, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     ]
 
@@ -99,8 +125,9 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: Te
     console = _console(stream)
     headers, rows = _fitted(headers, rows, console.width)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, no_wrap=header in _ON_ONE_LINE, overflow="fold")
+    for header, *texts in zip(headers, *rows, strict=True):
+        least = _widest(header, texts) if header in _FOLDED else None
+        table.add_column(header, no_wrap=header in _ON_ONE_LINE, overflow="fold", min_width=least)
     for row in rows:
         table.add_row(
             *(
@@ -114,24 +141,32 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], stream: Te
 def _fitted(
     headers: Sequence[str], rows: Sequence[Sequence[str]], width: int
 ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """The table with the column that tells least cut, or left out, where it would be too wide."""
-    widest = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
-    over = sum(widest) + _GAP * (len(headers) - 1) - width
-    cut = next((index for index, header in enumerate(headers) if header in _CUT), None)
-    if over <= 0 or cut is None:
-        return headers, rows
-    room = widest[cut] - over
-    if room < len(headers[cut]):
-        kept = [index for index in range(len(headers)) if index != cut]
-        return [headers[i] for i in kept], [[row[i] for i in kept] for row in rows]
-    short = [
-        [
-            text if index != cut or len(text) <= room else f"{text[: room - 1]}…"
-            for index, text in enumerate(row)
-        ]
-        for row in rows
-    ]
-    return headers, short
+    """The table with what tells least cut, or left out, where it would be too wide."""
+    columns = {header: [row[at] for row in rows] for at, header in enumerate(headers)}
+    for header in _LEFT_OUT:
+        over = _over(columns, width)
+        if over > 0 and header in columns and len(columns) > 1:
+            room = _widest(header, columns[header]) - over if header in _CUT else 0
+            if room >= len(header):
+                columns[header] = [cut(text, room, "…") for text in columns[header]]
+            else:
+                del columns[header]
+    over = _over(columns, width)
+    if over > 0 and "status" in columns:
+        room = max(_LEAST_STATUS, _widest("status", columns["status"]) - over)
+        columns["status"] = [cut(text, room, "…") for text in columns["status"]]
+    return list(columns), list(zip(*columns.values(), strict=True))
+
+
+def _over(columns: Mapping[str, Sequence[str]], width: int) -> int:
+    """By how many columns of the terminal the table is too wide."""
+    widest = sum(_widest(header, texts) for header, texts in columns.items())
+    return widest + _GAP * (len(columns) - 1) - width
+
+
+def _widest(header: str, texts: Sequence[str]) -> int:
+    widest = max(map(cells, [header, *texts]))
+    return min(widest, _FOLDED_WIDTH) if header in _FOLDED else widest
 
 
 def _fact(name: str, text: str, value: str, width: int) -> Text:

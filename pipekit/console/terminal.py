@@ -57,6 +57,8 @@ _CONTROLS = dict.fromkeys(
     (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
 )
 """With the marks that turn the direction of a text around."""
+_JOINERS = "\u200c\u200d"
+"""Parts of an emoji, or of a word: they show in what they join."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -121,7 +123,9 @@ def word_of(status: Status, *, reused: bool) -> str:
 def one_line(text: str) -> str:
     """The first line of a text that others wrote, with nothing in it that moves a cursor."""
     line = text.strip().partition("\n")[0].rstrip()
-    return line if line.isprintable() else "".join(c if c.isprintable() else "�" for c in line)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c in _JOINERS else "�" for c in line)
 
 
 def clean(text: str, *, keep_colours: bool) -> str:
@@ -151,7 +155,11 @@ def cells(text: str) -> int:
     from unicodedata import combining, east_asian_width  # 1 ms, for names that need it
 
     return sum(
-        0 if combining(c) or c in "\u200b\u200d\ufe0f" else 2 if east_asian_width(c) in "WF" else 1
+        0
+        if combining(c) or c in "\u200b\u200c\u200d\ufe0f"
+        else 2
+        if east_asian_width(c) in "WF"
+        else 1
         for c in text
     )
 

@@ -67,9 +67,14 @@ class Archive:
             self._key = read_key(self.settings.home)
         return self._key
 
-    def has_blobs(self, memo: Memo) -> bool:
-        """Whether the bytes of a remembered outcome are still there: a missing one is a miss."""
-        return all(value.inline or self.artifacts.is_there(value) for _, value in memo.outputs)
+    def is_usable(self, memo: Memo) -> bool:
+        """Whether the bytes of a remembered outcome are still there, and the serializers that
+        wrote them as they were; where not, it is a miss."""
+        artifacts = self.artifacts
+        return all(
+            artifacts.is_current(value) and (value.inline or artifacts.is_there(value))
+            for _, value in memo.outputs
+        )
 
     def content(self, output: Output) -> bytes | None:
         """The bytes of an inline value; None for one that is a file.
@@ -112,6 +117,15 @@ class Archive:
         newest = self.store.list_tasks(limit=200)
         near = _nearest_ids(prefix, [task.id for task in newest])
         raise TaskNotFound.of_id(prefix, near=[short(found) for found in near])
+
+    def root_of(self, task: Task) -> Task:
+        """The outermost run that a task is in, or is: the one that was started by itself."""
+        while task.parent is not None:
+            parent = self.store.find_task(task.parent)
+            if parent is None:
+                break
+            task = parent
+        return task
 
     def check(self) -> None:
         """Whether what was recorded is still where others will look for it.

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 
 from pipekit.control.run import Run
+from pipekit.executors.inline import left_outcome
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import FailureKind
 from pipekit.model.planner import Event, StopAsked
@@ -32,7 +34,9 @@ class ChildExecutor:
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
-            if assignment.mailbox is not None:
+            if assignment.mailbox is not None and assignment.mailbox.is_left:
+                self._loop.post(partial(assignment.report, left_outcome()))
+            elif assignment.mailbox is not None:
                 assignment.mailbox.deliver(assignment)
             else:
                 threading.Thread(

@@ -3,35 +3,72 @@
 
 from __future__ import annotations
 
-from pipekit.model.reason import reason
+from typing import NamedTuple
+
+from pipekit.model.reason import NO_EARLIER, Reason, reason, reason_alone
 from pipekit.model.records import Kind, Task
+from pipekit.model.status import Status
 from pipekit.ports import Store
 
 _COMPARED_RUNS = 20
 """Of how many runs the newest earlier one with the same step is looked for."""
 
 
-def find_earlier(store: Store, task: Task) -> Task | None:
-    """The same step in the newest earlier run of the same pipeline that has it."""
-    run = store.find_task(task.parent) if task.parent else None
+class Earlier(NamedTuple):
+    """A step of an earlier run."""
+
+    step: Task
+    run: Task
+
+
+def list_earlier_runs(store: Store, run: Task) -> list[Task]:
+    """The runs of the same pipeline before this one, newest first, as many as are compared."""
+    own = (run.created_at, run.id)
+    asked = _COMPARED_RUNS
+    while True:
+        found = store.list_tasks(
+            kinds=(Kind.PIPELINE,), name=run.name, project=run.project, limit=asked
+        )
+        earlier = [task for task in found if (task.created_at, task.id) < own]
+        if len(earlier) >= _COMPARED_RUNS or len(found) < asked:
+            return earlier[:_COMPARED_RUNS]
+        asked *= 4
+
+
+def find_earlier(store: Store, step: Task) -> Earlier | None:
+    """The same step in the newest earlier run of the same pipeline that has it: the same call,
+    else the one of the same name."""
+    run = store.find_task(step.parent) if step.parent else None
     if run is None:
         return None
-    runs = store.list_tasks(
-        kinds=(Kind.PIPELINE,), name=run.name, project=run.project, limit=_COMPARED_RUNS
-    )
-    for earlier in runs:
-        if (earlier.created_at, earlier.id) < (run.created_at, run.id):
-            found = store.list_tasks(parent=earlier.id, name=task.name, limit=1)
-            if found:
-                return found[0]
+    for earlier in list_earlier_runs(store, run):
+        found = []
+        if step.step_key:
+            found = store.list_tasks(parent=earlier.id, step_key=step.step_key, limit=1)
+        found = found or store.list_tasks(parent=earlier.id, name=step.name, limit=1)
+        if found:
+            return Earlier(found[0], earlier)
     return None
 
 
-def what_changed(store: Store, task_id: str) -> str:
-    """Why a step ran although an earlier run had it, in a few words; empty where none had it, or
-    where it is to run each time."""
-    task = store.find_task(task_id)
-    if task is None or task.kind is Kind.PIPELINE or task.spec.settings.get("cache") is False:
-        return ""
+def explain(store: Store, task: Task) -> tuple[Reason, Earlier | None]:
+    """Why a task that was not reused ran, and what it was compared with."""
+    alone = reason_alone(task)
+    if alone is not None:
+        return alone, None
     earlier = find_earlier(store, task)
-    return reason(task, earlier) if earlier is not None else ""
+    if earlier is None:
+        return NO_EARLIER, None
+    artifacts = store.list_artifacts(earlier.step.id)
+    returned_none = [artifact.value.type for artifact in artifacts] == ["NoneType"]
+    return reason(task, earlier.step, returned_none=returned_none), earlier
+
+
+def what_changed(store: Store, task_id: str) -> str:
+    """Why a step that runs now does although an earlier run had it, in a few words; empty where
+    none had it, or where it is to run each time."""
+    task = store.find_task(task_id)
+    if task is None or task.status is not Status.RUNNING:
+        return ""
+    found, earlier = explain(store, task)
+    return found.short if earlier is not None else ""

@@ -1,5 +1,5 @@
-"""What an attempt's outcome means for its step: the failure, whether another attempt may help, and
-when it is due. Decides; changes nothing.
+"""What an attempt's outcome means for its step: the failure, whether another attempt may help and
+when it is due, whether it may be remembered. Decides; changes nothing.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ import pickle
 import random
 
 from pipekit.capture.fingerprint import Fingerprint, differences
+from pipekit.control.inputs import path_digests
 from pipekit.control.step import Step
 from pipekit.errors import CodeChanged
 from pipekit.model.failure import Failure, FailureKind
+from pipekit.model.hashing import Hasher
 from pipekit.model.status import Status
 from pipekit.ports import Outcome
 from pipekit.worker.raised import class_name
@@ -50,6 +52,19 @@ def skip_failure(step: Step, root: Step, chain: tuple[str, ...]) -> Failure:
         step=root.name,
         chain=chain,
     )
+
+
+def is_worth_keeping(step: Step, outcome: Outcome, hasher: Hasher) -> bool:
+    """Whether the outcome may be remembered, and taken by equal steps of the run: it has a value,
+    and what the step was given by path is still what its key says."""
+    if not step.memo_key or (outcome.none and step.use.options.cache is not True):
+        return False
+    if not step.path_digests:
+        return True
+    try:
+        return path_digests(step, hasher) == step.path_digests
+    except Exception:  # noqa: BLE001 - whatever lies there now: it is not what it was
+        return False
 
 
 def is_retryable(step: Step, outcome: Outcome) -> bool:

@@ -12,6 +12,7 @@ from pipekit.control.step import Argument, Produced, Step
 from pipekit.errors import PipekitError
 from pipekit.model.hashing import Hasher, digest_bytes
 from pipekit.model.value import Digest, StoredValue
+from pipekit.origin import find_imported
 
 
 def stored_of(step: Step, source: int) -> Output | None:
@@ -59,7 +60,9 @@ def memo_key(step: Step, hasher: Hasher) -> Digest:
         elif argument.source >= 0:
             parts.append(_source_digest(step, argument.source))
         else:
-            parts.append(_digest_nested(step, argument, hasher))
+            digest = _digest_nested(step, argument, hasher)
+            step.nested_digests = {**step.nested_digests, argument.name: digest}
+            parts.append(digest)
     return digest_bytes(*parts)
 
 
@@ -93,6 +96,10 @@ class _Source:
 
 
 class _Nested(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        found = find_imported(module, name)
+        return super().find_class(module, name) if found is None else found
+
     def persistent_load(self, index: int) -> Any:
         return _Source(index)
 

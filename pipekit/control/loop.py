@@ -30,7 +30,10 @@ class SelectorLoop:
         self._posted: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Callback]] = []
         self._order = itertools.count()
-        self._asleep = False
+        self._sleeps = itertools.count(1)
+        self._sleep = 0
+        """Which sleep the thread is in or about to begin; 0: it is awake, and looks again."""
+        self._woken_from = 0
         self._closing = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -43,8 +46,11 @@ class SelectorLoop:
 
     def post(self, callback: Callback) -> None:
         self._posted.append(callback)
-        if self._asleep:
+        sleep = self._sleep
+        if sleep and sleep != self._woken_from:
             self._wake()
+            # Not before: an interrupt between the two may cost a wake-up more, but never the one.
+            self._woken_from = sleep
 
     def call_later(self, seconds: float, callback: Callback) -> None:
         heapq.heappush(self._timers, (monotonic() + seconds, next(self._order), callback))
@@ -71,7 +77,6 @@ class SelectorLoop:
             os.close(self._wake_write)
 
     def _wake(self) -> None:
-        self._asleep = False
         try:
             os.write(self._wake_write, b"w")
         except BlockingIOError:
@@ -95,7 +100,7 @@ class SelectorLoop:
     def _turn(self) -> None:
         for key, _ in self._selector.select(self._seconds_to_wait()):
             key.data()
-        self._asleep = False
+        self._sleep = 0
         for _ in range(len(self._posted)):
             self._posted.popleft()()
         now = monotonic()
@@ -105,7 +110,7 @@ class SelectorLoop:
 
     def _seconds_to_wait(self) -> float | None:
         # First say that it sleeps, then look: a post between the two wakes it.
-        self._asleep = True
+        self._sleep = next(self._sleeps)
         if self._posted or self._closing:
             return 0
         if self._timers:

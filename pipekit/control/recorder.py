@@ -292,6 +292,7 @@ def _needs(step: Step) -> tuple[tuple[str, str], ...]:
 def _inputs(step: Step) -> dict[str, tuple[str, str, Digest]]:
     """What was really passed, as far as it is known."""
     shown: dict[str, tuple[str, str, Digest]] = {}
+    paths = iter(step.path_digests)
     for argument in step.arguments:
         if argument.source >= 0:
             stored = stored_of(step, argument.source)
@@ -305,4 +306,11 @@ def _inputs(step: Step) -> dict[str, tuple[str, str, Digest]]:
                 repr(value)[:_SHOWN_CHARACTERS],
                 argument.digest,
             )
+        elif argument.path is not None:
+            digest = next(paths, None)
+            if digest is not None:
+                shown[argument.name] = ("Path", str(argument.shown), digest)
+        elif argument.name in step.nested_digests:
+            digest = step.nested_digests[argument.name]
+            shown[argument.name] = ("", str(argument.shown), digest)
     return shown

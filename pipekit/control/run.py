@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pipekit.clock import LOOK_UP_SECONDS
 from pipekit.control.archive import Archive
 from pipekit.control.output import Output
 from pipekit.control.step import Step
-from pipekit.errors import BlobCorrupt, BlobMissing, UsageError
+from pipekit.errors import BlobCorrupt, BlobMissing, RunElsewhere, UsageError, short
 from pipekit.model.failure import Failure
 from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.planner import Event, FailureHandled, Planner
@@ -57,13 +60,48 @@ class Waiter:
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Whether all have ended; False where the time is over first."""
-        return self._lock.acquire(timeout=-1 if timeout_seconds is None else timeout_seconds)
+        end = None if timeout_seconds is None else monotonic() + timeout_seconds
+        while True:
+            left = LOOK_UP_SECONDS if end is None else min(LOOK_UP_SECONDS, end - monotonic())
+            if self._lock.acquire(timeout=max(0.0, left)):
+                return True
+            if left < LOOK_UP_SECONDS:
+                return False
+
+
+class Gate:
+    """Shut until it is opened, once and for good; any number of threads may wait.
+
+    An interrupt while a thread waits leaves nothing locked that `open` would have to wait for, as
+    it may with a `threading.Event`, whose code is Python.
+    """
+
+    __slots__ = ("_lock", "is_open")
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Let everyone through. Idempotent; one thread at a time."""
+        if not self.is_open:
+            self.is_open = True
+            self._lock.release()
+
+    def wait(self) -> None:
+        """Return when it is open."""
+        while not self.is_open:
+            if self._lock.acquire(timeout=LOOK_UP_SECONDS):
+                self._lock.release()
 
 
 class Sender(Protocol):
     """The scheduler, from the side of those who tell it what happened."""
 
     def send(self, run: Run, event: Event) -> None: ...
+
+    def leave_step(self, step: Step) -> None: ...
 
 
 class RunHost(Protocol):
@@ -129,6 +167,8 @@ class Run:
         self.executor = executor
         self.parent = parent
         """The run whose step this one is; that run then records its beginning and its end."""
+        self.depth: int = parent.depth + 1 if parent is not None else 0
+        """Of how many runs it is a part."""
         self.folder: str = parent.folder if parent is not None else _working_folder()
         """The working folder at its beginning: what its steps see."""
         self.log = TaskLog(
@@ -146,8 +186,12 @@ class Run:
         """By component and what its closure holds; guarded by `lock`."""
         self.lock = threading.Lock()
         self.ordinals: dict[str, int] = {}
-        self.occurrences: dict[Digest, tuple[int, threading.Thread]] = {}
-        """Of equal calls: how many, and which thread made the last."""
+        self.occurrences: dict[Digest, int] = {}
+        """Of equal calls: how many there were."""
+        self.caller: threading.Thread | None = None
+        """The thread of the first call, which is mostly that of all."""
+        self.callers: dict[Digest, threading.Thread] = {}
+        """Of equal calls: which thread made the last; from when there was another than `caller`."""
         self.status = Status.RUNNING
         self.failure: Failure | None = None
         self.roots: tuple[Step, ...] = ()
@@ -159,9 +203,29 @@ class Run:
         """What ended the run from below: the store is gone, the loop has failed."""
         self.returned = False
         """The pipeline function has ended: no step can be added. Guarded by `lock`."""
-        self.over = threading.Event()
+        self.over = Gate()
+        """Opened at its end."""
+        self._pid = os.getpid()
         self.blind_spots: set[tuple[str, int, str]] = set()
         """What was named already: file, line, what."""
+
+    @property
+    def label(self) -> str:
+        """`train 01j9zk7…`: how it is spoken of where an outcome of it is reused."""
+        return f"{self.name} {short(self.task_id)}"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it goes on in another process, of which this one was forked."""
+        return os.getpid() != self._pid
+
+    def leave(self) -> None:
+        """This process was forked while the run goes on in its parent: nothing of it can be had
+        here that is not at hand, and nothing is waited for."""
+        self.lock = threading.Lock()
+        self.fatal = RunElsewhere(run=self.name, task_id=self.task_id)
+        self.over = Gate()
+        self.over.open()
 
     def display_name(self, name: str) -> str:
         """`fit`, `fit-2`, `fit-3` … The caller holds the lock."""
@@ -190,6 +254,12 @@ class Run:
         if self.fatal is not None:
             raise self.fatal
         return done
+
+    def leave_steps(self) -> None:
+        """The pipeline function was interrupted in this thread: what was to run in it does not."""
+        for step in self.steps:
+            if step.mailbox is not None and not step.ended and step.mailbox.thread == get_ident():
+                self.session.scheduler.leave_step(step)
 
     def on_end(self, step: Step, waiter: Any) -> bool:
         """Have `waiter.one_ended()` called when the step has ended, or `give_up()` where the run
@@ -233,6 +303,8 @@ class Run:
         One query also reads those of the steps that were called next, where they are small: who
         asks for one value of many tends to ask for all.
         """
+        if isinstance(self.fatal, RunElsewhere):
+            raise self.fatal  # the store's connection is the parent's
         found = step.outputs[output]
         if found.content is not None or not found.value.inline:
             return found

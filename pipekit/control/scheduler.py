@@ -15,7 +15,13 @@ from typing import Any
 
 from pipekit.control.archive import Archive
 from pipekit.control.console_lines import ConsoleLines
-from pipekit.control.ending import failure_of, is_retryable, retry_delay, skip_failure
+from pipekit.control.ending import (
+    failure_of,
+    is_retryable,
+    is_worth_keeping,
+    retry_delay,
+    skip_failure,
+)
 from pipekit.control.executor_set import ExecutorSet
 from pipekit.control.inputs import memo_key, path_digests, read_inputs
 from pipekit.control.output import Output
@@ -24,11 +30,12 @@ from pipekit.control.reporter import end_of, end_of_run, facts_of
 from pipekit.control.run import KEPT_BYTES, Run
 from pipekit.control.step import Produced, Step
 from pipekit.diagnostics import debug
-from pipekit.errors import PipekitError, short
+from pipekit.errors import PipekitError
+from pipekit.executors.inline import left_outcome
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Memo
-from pipekit.model.status import Status
+from pipekit.model.status import TERMINAL, Status
 from pipekit.ports import Assignment, Loop, Outcome, Reporter
 from pipekit.worker.message import Logged
 
@@ -60,6 +67,8 @@ class Scheduler:
         self._now = archive.clock.now
         self._events: deque[tuple[Run, plan.Event]] = deque()
         self._runs: set[Run] = set()
+        self._lost: BaseException | None = None
+        """Why no run can be taken any more."""
         self._lookups: list[Step] = []
         self._starts: list[Step] = []
         self._ended: list[Step] = []
@@ -88,9 +97,13 @@ class Scheduler:
     # from any thread
 
     def adopt(self, run: Run) -> None:
-        """A run begins: it is told where it cannot go on."""
+        """A run begins: it is told where it cannot go on, which may be now."""
         with self._ending_lock:
-            self._runs.add(run)
+            run.fatal = self._lost or (run.parent.fatal if run.parent is not None else None)
+            if run.fatal is None:
+                self._runs.add(run)
+            else:
+                run.over.open()
 
     def send(self, run: Run, event: plan.Event) -> None:
         """Hand an event to the loop. Thread-safe; events of one thread keep their order."""
@@ -98,9 +111,18 @@ class Scheduler:
         # Posted each time: an interrupt between two lines must not lose the only wake-up.
         self._loop.post(self._drain)
 
-    def fail(self, error: BaseException) -> None:
-        """Nothing can be recorded any more: every run ends with `error`, whoever waits is told."""
+    def leave_step(self, step: Step) -> None:
+        """The thread that was to run the step's attempts was interrupted, and runs none any more:
+        where the step has not ended, it is stopped. From that thread; idempotent."""
+        step.mailbox.is_left = True
+        self._loop.post(lambda: self._leave_step(step))
+
+    def fail(self, error: BaseException, *, for_good: bool = False) -> None:
+        """Nothing can be recorded any more: every run ends with `error`, whoever waits is told;
+        `for_good`: so does every run that begins from now on, for the loop has ended."""
         with self._ending_lock:
+            if for_good:
+                self._lost = error
             runs = list(self._runs)
         for run in runs:
             self._reporter.run_lost(run.facts)
@@ -113,13 +135,19 @@ class Scheduler:
                     step.waiters = None
                     if step.mailbox is not None:
                         step.mailbox.deliver(None)
-                run.over.set()
+                run.over.open()
             self._runs.clear()
         self._recorder.forget()
         for table in (self._lookups, self._starts, self._ended, self._finished):
             table.clear()
         self._unshown.clear()
         self._begun.clear()
+
+    def leave(self) -> None:
+        """This process was forked: the runs go on in its parent, and the loop is there alone."""
+        self._ending_lock = threading.Lock()
+        for run in list(self._runs):
+            run.leave()
 
     # a round, in the loop's thread
 
@@ -183,15 +211,14 @@ class Scheduler:
         memos = self._archive.store.find_memos({step.memo_key for step in keyed})
         for step in keyed:
             memo = memos.get(step.memo_key)
-            found = (
-                memo is not None
-                and (step.use.options.cache is True or not memo.is_none)
-                and self._archive.has_blobs(memo)
-            )
+            if memo is not None and not self._archive.is_usable(memo):
+                self._archive.store.remove_memo(memo.key)  # else it would stand before a new one
+                memo = None
+            found = memo is not None and (step.use.options.cache is True or not memo.is_none)
             if found and memo is not None:
                 step.outputs = {name: Output(value, None) for name, value in memo.outputs}
                 step.reused_from = memo.task_id
-                step.reused_run = _THIS_RUN if memo.run == _run_text(step.run) else memo.run
+                step.reused_run = _THIS_RUN if memo.run == step.run.label else memo.run
             self._handle(step.run, plan.KeyLooked(step.number, step.memo_key, found))
 
     # starting
@@ -213,10 +240,10 @@ class Scheduler:
 
     def _assignment(self, step: Step) -> Assignment:
         use = step.use
-        lines = ConsoleLines()
-        wrote = None
+        lines, wrote = None, None
         if self._reporter.shows_output:
-            wrote = lambda data, left_out: self._wrote(step, lines, data, left_out)  # noqa: E731
+            lines = whole = ConsoleLines()
+            wrote = lambda data, left_out: self._wrote(step, whole, data, left_out)  # noqa: E731
         return Assignment(
             component=use.spec,
             function=use.function,
@@ -242,9 +269,12 @@ class Scheduler:
         quiet, self._busy = not self._busy, False
         late = self._now() - _SHOW_AFTER_SECONDS
         for step in list(self._begun):
-            began = step.assignment.started_at if step.assignment is not None else 0.0
-            if 0 < began <= late:
-                self._is_running(step, began)
+            assignment = step.assignment
+            if assignment is None or not 0 < assignment.started_at <= late:
+                continue
+            # Of what was sent ahead most has not begun, or has ended meanwhile.
+            if assignment.refresh is None or assignment.refresh():
+                self._is_running(step, assignment.started_at)
         if quiet:
             for step in [step for step in self._unshown if step.called_at <= late]:
                 self._recorder.waiting(step)
@@ -252,10 +282,6 @@ class Scheduler:
         self._show_later()
 
     def _is_running(self, step: Step, began: float) -> None:
-        assignment = step.assignment
-        if assignment is not None and assignment.refresh is not None:
-            assignment.refresh()
-            began = assignment.started_at
         step.status, step.started_at = Status.RUNNING, began
         self._recorder.running(step, began)
         self._begun.pop(step, None)
@@ -278,6 +304,8 @@ class Scheduler:
         if step.run.fatal is not None or step.assignment is None:
             return
         if not step.running_recorded:
+            if step.assignment.refresh is not None:
+                step.assignment.refresh()
             self._is_running(step, step.assignment.started_at or self._now())
         self._recorder.logged(step.task_id, step.attempt, logged, self._now())
         if logged.progress is not None:
@@ -290,12 +318,11 @@ class Scheduler:
 
     # ends
 
-    def _reported(self, step: Step, outcome: Outcome, lines: ConsoleLines) -> None:
+    def _reported(self, step: Step, outcome: Outcome, lines: ConsoleLines | None) -> None:
         run = step.run
         if run.fatal is not None:
             return
-        rest = lines.end()
-        if rest:
+        if lines is not None and (rest := lines.end()):
             self._reporter.step_wrote(facts_of(step), rest, 0)
         self._outcomes[step] = outcome
         assert step.assignment is not None
@@ -305,7 +332,7 @@ class Scheduler:
             step.outputs = {
                 name: Output(value, content) for name, value, content in outcome.outputs
             }
-            step.is_kept = self._is_worth_keeping(step, outcome)
+            step.is_kept = is_worth_keeping(step, outcome, self._archive.hasher)
             event = plan.AttemptCompleted(step.number, step.attempt, step.is_kept)
         else:
             failure = self._failure(step, outcome)
@@ -315,6 +342,13 @@ class Scheduler:
             )
         self._handle(run, event)
         self._outcomes.pop(step, None)
+
+    def _leave_step(self, step: Step) -> None:
+        if step.child is not None and not step.child.over.is_open:
+            self._handle(step.child, plan.StopAsked())
+        # What the thread has reported came before; an attempt that is over hears nothing of this.
+        if step.assignment is not None and step.status not in TERMINAL:
+            self._reported(step, left_outcome(), None)
 
     def _failure(self, step: Step, outcome: Outcome) -> Failure:
         if outcome.failure_kind is FailureKind.INPUTS:
@@ -335,24 +369,12 @@ class Scheduler:
             memo = Memo(
                 key=step.memo_key,
                 task_id=step.task_id,
-                run=_run_text(run),
+                run=run.label,
                 created_at=at,
                 duration_seconds=outcome.duration_seconds,
                 outputs=tuple((name, output.value) for name, output in step.outputs.items()),
             )
         self._end(step, Status.COMPLETED, at, outcome, memo)
-
-    def _is_worth_keeping(self, step: Step, outcome: Outcome) -> bool:
-        """Whether the outcome may be remembered, and taken by equal steps of the run: it has a
-        value, and what the step was given by path is still what its key says."""
-        if not step.memo_key or (outcome.none and step.use.options.cache is not True):
-            return False
-        if not step.path_digests:
-            return True
-        try:
-            return path_digests(step, self._archive.hasher) == step.path_digests
-        except Exception:  # noqa: BLE001 - whatever lies there now: it is not what it was
-            return False
 
     def _reuse(self, run: Run, command: plan.Reuse) -> None:
         self._end(run.steps[command.step], Status.COMPLETED, self._now(), None)
@@ -388,9 +410,11 @@ class Scheduler:
 
     def _skip(self, run: Run, command: plan.Skip) -> None:
         step = run.steps[command.step]
-        chain = tuple(run.steps[number].name for number in command.chain)
-        root = run.steps[command.chain[-1]]
-        step.failure = skip_failure(step, root, chain)
+        *chain, root = [run.steps[number] for number in command.chain]
+        names = [cause.name for cause in chain]
+        if command.left_out:
+            names.append(f"… {command.left_out:,} more …")
+        step.failure = skip_failure(step, root, (*names, root.name))
         step.root = root
         self._end(step, Status.SKIPPED, self._now(), None)
 
@@ -464,16 +488,12 @@ class Scheduler:
     def _announce_runs(self) -> None:
         finished, self._finished = self._finished, []
         for run in finished:
-            with self._ending_lock:
-                self._runs.discard(run)
             end = end_of_run(run, self._now())
             self._reporter.run_ended(end)
             count = len(run.steps)
             debug("run", "%s %s ended: %s; %s steps, of which %s reused", run.name, run.task_id,
                   run.status, count, end.reused)  # fmt: skip
-            run.over.set()
-
-
-def _run_text(run: Run) -> str:
-    """`train 01j9zk7…`: how a run is spoken of where its outcome is reused."""
-    return f"{run.name} {short(run.task_id)}"
+            # Last: until it is told, `fail` must find it.
+            with self._ending_lock:
+                self._runs.discard(run)
+            run.over.open()

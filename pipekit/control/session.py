@@ -25,7 +25,7 @@ from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
 from pipekit.control.use import Use
 from pipekit.diagnostics import debug
-from pipekit.errors import Stopped
+from pipekit.errors import SettingsError, Stopped
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Change, Task
 from pipekit.model.value import Digest
@@ -39,22 +39,38 @@ _clocks: dict[Path, Clock] = {}
 _archives: dict[Path, Archive] = {}
 """Of homes without a session in this process."""
 _sessions_lock = threading.Lock()
+_of_parent: list[tuple[object, ...]] = []
+"""What a forked child has from its parent, and leaves alone."""
 
 
 def session_for(settings: Settings) -> Session:
     """The session of a home in this process, opened where there is none yet."""
     with _sessions_lock:
         session = _sessions.get(settings.home)
-        if session is None or session.retired or session.pid != os.getpid():
+        if session is None or session.retired:
             session = _sessions[settings.home] = Session(settings, clock=_clocks.get(settings.home))
         return session
+
+
+def _leave_parent() -> None:
+    """In a forked child: the sessions are its parent's, whose threads are not here. They are kept,
+    for to close their connections is the parent's matter; nothing waits for what they were in."""
+    global _sessions_lock
+    _sessions_lock = threading.Lock()
+    for session in _sessions.values():
+        session.leave()
+    _of_parent.append((*_sessions.values(), *_archives.values()))
+    _sessions.clear()
+    _archives.clear()
+
+
+os.register_at_fork(after_in_child=_leave_parent)
 
 
 def find_session(home: Path) -> Session | None:
     """The session of a home that is open in this process; opens none."""
     with _sessions_lock:
-        session = _sessions.get(home)
-    return session if session is not None and session.pid == os.getpid() else None
+        return _sessions.get(home)
 
 
 def set_clock(home: Path, clock: Clock) -> None:
@@ -70,7 +86,7 @@ def close_session(home: Path) -> None:
         session = _sessions.pop(home, None)
         archive = _archives.pop(home, None)
         _clocks.pop(home, None)
-    if session is not None and session.pid == os.getpid():
+    if session is not None:
         session.close()
     if archive is not None:
         archive.close()
@@ -81,7 +97,7 @@ def archive_for(settings: Settings) -> Archive:
     reading, as in a worker."""
     with _sessions_lock:
         session = _sessions.get(settings.home)
-        if session is not None and not session.retired and session.pid == os.getpid():
+        if session is not None and not session.retired:
             return session.archive
         archive = _archives.get(settings.home)
         if archive is None:
@@ -93,8 +109,7 @@ def archive_for(settings: Settings) -> Archive:
 def close_sessions() -> None:
     """End the workers and close the stores of every session of this process."""
     with _sessions_lock:
-        # A forked child has its parent's sessions, without their threads: they are not its own.
-        sessions = [session for session in _sessions.values() if session.pid == os.getpid()]
+        sessions = list(_sessions.values())
         _sessions.clear()
     for session in sessions:
         session.close()
@@ -115,7 +130,7 @@ class Session:
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
-        self.pid = os.getpid()
+        self._pid = os.getpid()
         self.retired = False
         """No further run is to use it: its loop or its store is gone. Its last run closes it."""
         self._is_closed = False
@@ -124,6 +139,7 @@ class Session:
         self._sources: set[Digest] = set()
         """Of functions, that are recorded."""
         self.archive = Archive(settings, code_of=self._code_of, clock=clock)
+        self._check_key()
         self.reporter: Reporter = reporter or _reporter_for(settings, self.archive)
         self.now = self.archive.clock.now
         self.new_id = IdMaker(self.archive.clock)
@@ -131,7 +147,7 @@ class Session:
         self._runs_lock = threading.Lock()
         self._loop = SelectorLoop(self._turn_ended, self._loop_failed)
         self.executors = ExecutorSet(self._loop, self.archive, self.fingerprinter)
-        self._recorder = Recorder(self.archive.store, host=host_name(), pid=self.pid)
+        self._recorder = Recorder(self.archive.store, host=host_name(), pid=self._pid)
         self.scheduler = Scheduler(
             self._loop,
             self.archive,
@@ -142,6 +158,18 @@ class Session:
         )
         self.executors.add("pipeline", ChildExecutor(self._loop, self.scheduler.send, self.now))
         self._loop.start()
+
+    def _check_key(self) -> None:
+        """Before anything is recorded: workers cannot begin without the key.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        try:
+            self.archive.key()
+        except SettingsError:
+            self.archive.close()
+            raise
 
     # what the floors below need
 
@@ -189,7 +217,7 @@ class Session:
     def begin(self, run: Run, task: Task) -> None:
         """Have a run recorded and told of."""
         self.scheduler.adopt(run)
-        began = started_at(self.pid) or 0.0
+        began = started_at(self._pid) or 0.0
         self._loop.post(lambda: self._recorder.run_began(task, began))
         debug("run", "%s %s began, executor %s", run.name, run.task_id, run.executor)
         self.reporter.run_began(run.facts)
@@ -212,8 +240,17 @@ class Session:
 
     def _loop_failed(self, error: BaseException) -> None:
         self.retired = True
-        self.executors.stop()
-        self.scheduler.fail(error)
+        try:
+            self.executors.stop()
+        finally:  # whatever else is broken: nobody is to wait for what does not come
+            self.scheduler.fail(error, for_good=True)
+
+    def leave(self) -> None:
+        """This process was forked: everything here is its parent's."""
+        self.retired = True
+        self.ending_lock = threading.Lock()
+        self._runs_lock = threading.Lock()
+        self.scheduler.leave()
 
     def close(self) -> None:
         """End the workers, close the store. Idempotent."""
@@ -222,6 +259,7 @@ class Session:
         self._is_closed = self.retired = True
         self._loop.post(self.executors.stop)
         self._loop.close()
+        self.scheduler.fail(Stopped("The session of its home was closed."), for_good=True)
         self.archive.close()
 
 

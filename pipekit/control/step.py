@@ -6,7 +6,7 @@ Written by the loop's thread, but for what the calling thread sets before it han
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -20,6 +20,8 @@ from pipekit.ports import Assignment, RunFacts
 
 if TYPE_CHECKING:
     from pipekit.control.use import Use
+
+_NONE_NESTED: Mapping[str, Digest] = {}
 
 
 class Argument(NamedTuple):
@@ -81,9 +83,9 @@ class Step:
     __slots__ = (
         "after", "arguments", "assignment", "attempt", "call", "called_at", "child", "ended",
         "ended_at", "exception", "failure", "is_kept", "key", "mailbox", "memo_key", "name",
-        "number", "outputs", "path_digests", "recorded", "reused_from", "reused_run", "root", "run",
-        "running_recorded", "sources", "started_at", "status", "task_id", "use", "values",
-        "waiters",
+        "nested_digests", "number", "outputs", "path_digests", "recorded", "reused_from",
+        "reused_run", "root", "run", "running_recorded", "sources", "started_at", "status",
+        "task_id", "use", "values", "waiters",
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +127,8 @@ class Step:
         """Whether its outcome may be remembered and shared."""
         self.path_digests: tuple[Digest, ...] = ()
         """What lay at its paths when its key was made."""
+        self.nested_digests: Mapping[str, Digest] = _NONE_NESTED
+        """Of its arguments with futures inside, once its key is made."""
         self.started_at: float | None = None
         self.ended_at: float | None = None
         self.assignment: Assignment | None = None
@@ -189,14 +193,18 @@ class Step:
             )
             skipped.__cause__ = root if isinstance(root, Exception) else None
             return skipped
+        cause = self._cause(failure)
+        ending = _ending(failure, self.attempt, self.use.options.retries)
+        inner = cause.root if self.use.is_pipeline and isinstance(cause, StepError) else ""
         error: StepError = StepFailed(
-            f"Step {self.label} {_ending(failure, self.attempt, self.use.options.retries)}",
+            f"Step {self.label} failed: {inner}" if inner else f"Step {self.label} {ending}",
             step=self.name,
             task_id=self.task_id,
             attempt=self.attempt,
             traceback=failure.traceback,
         )
-        error.__cause__ = self._cause(failure)
+        error.root = inner or error.root
+        error.__cause__ = cause
         return error
 
     def _cause(self, failure: Failure) -> BaseException | None:

@@ -9,6 +9,7 @@ from pipekit.console.quantity import bytes_text, moment_text, seconds_text
 from pipekit.drawing.label import escaped, summary_of
 from pipekit.drawing.svg import render_svg, themed
 from pipekit.errors import short
+from pipekit.model.excerpt import excerpt
 from pipekit.model.graph import CACHED, Graph
 from pipekit.model.records import Artifact, Task
 from pipekit.model.status import Status
@@ -92,7 +93,7 @@ def step_html(
     """A step: what it was given, what it made, why it failed."""
     facts = [_lasted(step, now)]
     if step.reused_from is not None:
-        facts.append(f"from {escaped(_cut(origin_of(step.reused_from), _NAME_CHARACTERS))}")
+        facts.append(f"from {escaped(excerpt(origin_of(step.reused_from), _NAME_CHARACTERS))}")
     parts = [_header(step, [fact for fact in facts if fact])]
     if step.failure is not None:
         parts.append(_failure(step))
@@ -109,7 +110,7 @@ def _page(parts: Sequence[str]) -> str:
 
 
 def _header(task: Task, facts: Sequence[str]) -> str:
-    name = escaped(_cut(task.name, _NAME_CHARACTERS))
+    name = escaped(excerpt(task.name, _NAME_CHARACTERS))
     what = f'<span class="is-{_word(task)}">{_word(task)}</span>'
     return (
         f'<div><span class="head">{name}</span> <code class="soft">{escaped(short(task.id))}</code>'
@@ -127,10 +128,8 @@ def _when(task: Task) -> str:
 
 
 def _lasted(task: Task, now: float | None) -> str:
-    end = task.ended_at if task.ended_at is not None else now
-    if task.started_at is None or end is None or task.reused_from is not None:
-        return ""
-    return seconds_text(max(0.0, end - task.started_at))
+    seconds = task.seconds(now)
+    return "" if seconds is None else seconds_text(seconds)
 
 
 def _failure(task: Task) -> str:
@@ -147,7 +146,7 @@ def _failure(task: Task) -> str:
 def _picture(graph: Graph, run: Task) -> str:
     """As much of the graph as may be drawn."""
     for most in _MOST_NODES:
-        drawn = render_svg(graph.collapsed(most), name=_cut(run.name, _NAME_CHARACTERS))
+        drawn = render_svg(graph.collapsed(most), name=excerpt(run.name, _NAME_CHARACTERS))
         if len(drawn.encode()) <= _PICTURE_BYTES:
             return drawn
     return (
@@ -187,10 +186,10 @@ def _step_cells(step: Task, origin_of: OriginOf, now: float | None) -> tuple[str
     origin = origin_of(step.reused_from) if step.reused_from is not None else ""
     error = step.failure.message if step.failure is not None else ""
     return (
-        f'<code title="{escaped(step.id)}">{escaped(_cut(step.name, _NAME_CHARACTERS))}</code>',
+        f'<code title="{escaped(step.id)}">{escaped(excerpt(step.name, _NAME_CHARACTERS))}</code>',
         f'<span class="tight is-{_word(step)}">{_word(step)}</span>',
         f'<span class="tight">{_lasted(step, now)}</span>',
-        f'<span class="tight">{escaped(_cut(origin, _ORIGIN_CHARACTERS))}</span>',
+        f'<span class="tight">{escaped(excerpt(origin, _ORIGIN_CHARACTERS))}</span>',
         _text(error),
     )
 
@@ -253,11 +252,7 @@ def _code(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    return escaped(_cut(text.strip().partition("\n")[0], _TEXT_CHARACTERS))
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return escaped(excerpt(text.strip().partition("\n")[0], _TEXT_CHARACTERS))
 
 
 def _lines(text: str, most: int) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import get_ident
 
-from pipekit.errors import PipekitError
+from pipekit.clock import LOOK_UP_SECONDS
+from pipekit.errors import DebuggerQuit, PipekitError
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
@@ -22,16 +25,28 @@ from pipekit.worker.runner import Runner
 class Mailbox:
     """Where the calling thread waits: for an attempt to run, or for the step's end (None)."""
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_queue", "is_left", "thread")
 
     def __init__(self) -> None:
+        self.thread = get_ident()
+        self.is_left = False
+        """The thread was interrupted, and takes nothing more."""
         self._queue: SimpleQueue[Assignment | None] = SimpleQueue()
 
     def deliver(self, assignment: Assignment | None) -> None:
         self._queue.put(assignment)
 
     def take(self) -> Assignment | None:
-        return self._queue.get()
+        while True:
+            try:
+                return self._queue.get(timeout=LOOK_UP_SECONDS)
+            except Empty:
+                pass
+
+
+def left_outcome() -> Outcome:
+    """Of an attempt whose thread was interrupted outside of the user's code."""
+    return Outcome(0.0, FailureKind.STOPPED, message="stopped by Ctrl-C")
 
 
 class InlineExecutor:
@@ -46,7 +61,10 @@ class InlineExecutor:
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
-            assignment.mailbox.deliver(assignment)
+            if assignment.mailbox.is_left:
+                self._loop.post(partial(assignment.report, left_outcome()))
+            else:
+                assignment.mailbox.deliver(assignment)
 
     def stop(self, assignment: Assignment) -> None:
         """Nothing: the call is on the stack of the thread that wants it to stop."""
@@ -96,4 +114,6 @@ class InlineExecutor:
             )
         self._loop.post(lambda: assignment.report(outcome))
         if outcome.failure_kind is FailureKind.STOPPED:
+            if outcome.exception_class == "bdb.BdbQuit":
+                raise DebuggerQuit(f"The debugger was quit in step {spec.name!r}.")
             raise KeyboardInterrupt

@@ -104,13 +104,13 @@ class ProcessExecutor:
                 break
             assignment = self._waiting.popleft()
             try:
-                worker.assign(assignment)
+                token = worker.assign(assignment)
             except PipekitError as error:
                 self._refuse(assignment, FailureKind.INPUTS, str(error))
                 continue
             worker.load += self._expected.get(assignment.component.number, 0.0)
             assignment.started_at = self._now()
-            assignment.refresh = partial(self._refresh, assignment, worker, worker.last_token)
+            assignment.refresh = partial(self._refresh, assignment, worker, token)
             self._identify(assignment, worker)
             assignment.began()
             touched[worker] = None
@@ -119,12 +119,15 @@ class ProcessExecutor:
         if self._workers:
             self._keep_watch()
 
-    def _refresh(self, assignment: Assignment, worker: WorkerProcess, token: int) -> None:
+    def _refresh(self, assignment: Assignment, worker: WorkerProcess, token: int) -> bool:
         """It began when its worker did, which may be a while after it was sent."""
-        if token in worker.in_flight:
-            current, began = worker.board.current()
-            if current == token:
-                assignment.started_at = self._now() - max(0.0, monotonic() - began)
+        if token not in worker.in_flight or not worker.board.seems_in(token):
+            return False
+        current, began = worker.board.current()
+        if current != token:
+            return False
+        assignment.started_at = self._now() - max(0.0, monotonic() - began)
+        return True
 
     def _refuse(self, assignment: Assignment, kind: FailureKind, message: str) -> None:
         outcome = Outcome(0.0, kind, message=message)
@@ -181,12 +184,9 @@ class ProcessExecutor:
                 self._done(worker, message)
             elif type(message) is Broke:
                 outdated = self._broke(worker, message) or outdated
-            elif type(message) is Logged:
-                if (assignment := worker.in_flight.get(message.token)) is not None:
-                    assignment.logged(message)
-            else:
-                worker.ready = True
-                self._failed_starts = 0
+            elif type(message) is Logged and message.token in worker.in_flight:
+                worker.in_flight[message.token].logged(message)
+            # `Ready` alone is no proof: it counts as started when it has answered a call.
         if outdated:
             self._retire(worker)
             for idle in [other for other in self._workers if not other.in_flight]:
@@ -200,9 +200,11 @@ class ProcessExecutor:
         assignment = worker.in_flight.pop(message.token, None)
         if assignment is None:
             return None
+        self._failed_starts = 0
         if worker.ending is not None and worker.ending[0] is assignment:
             worker.ending = None  # it ended by itself, and its worker lives on
-        self._hand_on_output(worker, assignment, message.log_start, _written_to(message))
+        if assignment.wrote is not None and message.log_end > message.log_start:
+            self._hand_on_output(worker, assignment, message.log_start, _written_to(message))
         worker.log_at = message.log_end
         following = next(iter(worker.in_flight.values()), None)
         if following is not None:  # the one that it is in now
@@ -298,7 +300,7 @@ class ProcessExecutor:
         others = list(worker.in_flight.values())
         status = self._remove(worker)
         debug("worker", "process %s ended by itself, status %s", worker.pid, status)
-        if charged is None and token == NO_CALL and not worker.ready:
+        if others and charged is None and token == NO_CALL:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS_BEFORE_GIVING_UP:
                 self._give_up(others, worker, status)
@@ -373,9 +375,11 @@ class ProcessExecutor:
             flying = worker.in_flight
             if not flying:
                 continue
-            wait = min(wait or _WATCH_SECONDS, _SLOW_SECONDS if len(flying) > 1 else _WATCH_SECONDS)
-            if any(assignment.timeout_seconds is not None for assignment in flying.values()):
-                wait = min(wait, _SLOW_SECONDS)
+            # This is asked whenever calls are sent: it looks at one of a worker's at most.
+            if len(flying) > 1 or next(iter(flying.values())).timeout_seconds is not None:
+                wait = _SLOW_SECONDS
+                break
+            wait = _WATCH_SECONDS
         if wait is None:
             return
         due = monotonic() + wait

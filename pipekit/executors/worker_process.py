@@ -35,7 +35,6 @@ class WorkerProcess:
         self.log_name = log_name
         self.log = log
         self.in_flight: dict[int, Assignment] = {}
-        self.ready = False
         self._status: int | None = None
         self.load = 0.0
         """Seconds that what is in flight is expected to take."""
@@ -68,8 +67,8 @@ class WorkerProcess:
     def last_token(self) -> int:
         return self._next_token - 1
 
-    def assign(self, assignment: Assignment) -> None:
-        """Queue one attempt for sending.
+    def assign(self, assignment: Assignment) -> int:
+        """Queue one attempt for sending; its token.
 
         Raises:
             PipekitError: its inputs cannot be read; nothing was queued.
@@ -92,6 +91,7 @@ class WorkerProcess:
                 assignment.folder,
             )
         )
+        return token
 
     def flush(self) -> bool:
         """Send what is queued; False where some of it has to wait until the socket can be written.

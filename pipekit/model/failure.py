@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,9 +48,27 @@ class Failure:
 
     @property
     def place(self) -> str:
-        """`flow.py:12, in fit`: the innermost line of the traceback; empty where there is none."""
-        frames = [line for line in self.traceback.splitlines() if line.startswith('  File "')]
+        """`flow.py:12, in fit`: the innermost line of the user's in the traceback, or of all where
+        none is theirs; empty where there is no traceback."""
+        lines = self.traceback.splitlines()
+        frames = [
+            line.removeprefix('  File "').partition('", line ')
+            for line in lines
+            if line.startswith('  File "')
+        ]
         if not frames:
             return ""
-        file, _, rest = frames[-1].removeprefix('  File "').partition('", line ')
+        users = [frame for frame in frames if not _is_library(frame[0])]
+        file, _, rest = (users or frames)[-1]
         return f"{file}:{rest}"
+
+
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+def _is_library(file: str) -> bool:
+    """Whether the file belongs to Python or to an installed package, as far as its path tells."""
+    if file.startswith(("<frozen ", _LIBRARY)):
+        return True
+    return any(f"{os.sep}{folder}{os.sep}" in file for folder in _INSTALLED)

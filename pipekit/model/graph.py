@@ -113,8 +113,8 @@ class Graph:
         """
         known = {step.id: step for step in steps}
         labels = {step.id: _path(step, known) for step in steps}
-        taken = {(step.parent, step.spec.entry, step.name) for step in steps}
-        nodes = [_node(step, labels[step.id], taken, now) for step in known.values()]
+        components = components_of(steps)
+        nodes = [_node(step, labels[step.id], components[step.id], now) for step in known.values()]
         outputs: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         inside = []
         for step in known.values():
@@ -262,24 +262,34 @@ def depths_of(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     return depths
 
 
+def components_of(steps: Sequence[Task]) -> dict[str, str]:
+    """Id -> the step's name without the ordinal that tells equal ones of a run apart (`fit` of
+    `fit-2`). Wants all steps of a run, or at least those that may be the first of their name."""
+    taken = {(step.parent, step.spec.entry, step.name) for step in steps}
+    found = {}
+    for step in steps:
+        base = _ORDINAL.sub("", step.name)
+        # A component may itself be called `fit-2`: it is an ordinal only behind a first `fit`.
+        is_ordinal = (step.parent, step.spec.entry, base) in taken
+        found[step.id] = base if is_ordinal else step.name
+    return found
+
+
 def tally_text(tally: Sequence[tuple[str, int]]) -> str:
     """`98 completed, 2 failed`."""
     return ", ".join(f"{many} {word}" for word, many in tally)
 
 
-def _node(
-    step: Task, label: str, taken: set[tuple[str | None, str, str]], now: float | None
-) -> Node:
-    reused = step.reused_from is not None
-    end = step.ended_at if step.ended_at is not None else now
-    seconds = None
-    if step.started_at is not None and end is not None and not reused:
-        seconds = max(0.0, end - step.started_at)
-    base = _ORDINAL.sub("", step.name)
-    # A component may itself be called `fit-2`: it is an ordinal only behind a first `fit`.
-    is_ordinal = (step.parent, step.spec.entry, base) in taken
-    component = label.removesuffix(step.name) + base if is_ordinal else label
-    return Node(step.id, label, component, step.kind, step.status, reused, seconds)
+def _node(step: Task, label: str, component: str, now: float | None) -> Node:
+    return Node(
+        step.id,
+        label,
+        label.removesuffix(step.name) + component,
+        step.kind,
+        step.status,
+        step.reused_from is not None,
+        step.seconds(now),
+    )
 
 
 def _path(step: Task, known: Mapping[str, Task]) -> str:

@@ -10,6 +10,7 @@ import operator
 import sys
 import types
 from pathlib import Path, PurePath
+from pickle import whichmodule  # type: ignore[attr-defined]
 from typing import Any
 
 from pipekit.model.hashing import Form, Walk, combine, unordered
@@ -104,6 +105,10 @@ def _uuid(walk: Walk, value: Any) -> bytes:
     return combine(b"uuid", walk.node(value.int), walk.node(value.is_safe.value))
 
 
+def _mapping_proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:
+    return combine(b"mapping proxy", walk.node(dict(value)))
+
+
 # --- any other object -------------------------------------------------------------------------
 
 
@@ -113,8 +118,7 @@ def _object(walk: Walk, value: Any) -> bytes:
     cls = type(value)
     reduced = _reduce(value, cls)
     if isinstance(reduced, str):
-        module = getattr(value, "__module__", None) or cls.__module__
-        return combine(b"global", walk.node(stable_name(str(module))), walk.node(reduced))
+        return _global(walk, value, reduced)
     filled: list[Any] = [*reduced, *[None] * (6 - len(reduced))]
     function, args, state, items, pairs, setter = filled
     if function is copyreg.__newobj__:  # type: ignore[attr-defined]
@@ -123,6 +127,8 @@ def _object(walk: Walk, value: Any) -> bytes:
         maker = walk.node(function)
     return combine(
         b"object",
+        # What makes it anew need not say of which class it is.
+        walk.code(cls),
         maker,
         walk.node(tuple(args)),
         _state(walk, cls, state),
@@ -130,6 +136,29 @@ def _object(walk: Walk, value: Any) -> bytes:
         walk.node(None if pairs is None else list(pairs)),
         walk.node(setter),
     )
+
+
+def _global(walk: Walk, value: Any, name: str) -> bytes:
+    """What says of itself that it is what a module has under a name, and is."""
+    module = str(getattr(value, "__module__", None) or type(value).__module__)
+    if _lookup(module, name) is not value:
+        module = whichmodule(value, name)
+        if _lookup(module, name) is not value:
+            raise TypeError(f"it says that it is {name!r} of a module, and is not")
+    state = walk.attributes(type(value), getattr(value, "__dict__", {}))
+    where = (walk.node(stable_name(module)), walk.node(name))
+    return combine(b"global", *where, walk.code(type(value)), state)
+
+
+def _lookup(module: str, name: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _counts_as(walk: Walk, value: Any) -> bytes:
+    return combine(b"counts as", walk.node(type(value).__name__), walk.node(value.__counts_as__()))
 
 
 def _reduce(value: Any, cls: type) -> Any:
@@ -171,6 +200,7 @@ _CALLABLE: dict[type, Form] = {
     types.MethodType: _method,
     types.ModuleType: _module,
     functools.partial: _partial,
+    types.MappingProxyType: _mapping_proxy,
 }
 
 
@@ -185,6 +215,8 @@ def choose_form(cls: type) -> Form:
         return standard
     if issubclass(cls, type):
         return _code
+    if hasattr(cls, "__counts_as__"):
+        return _counts_as
     if issubclass(cls, enum.Enum):
         return _enum
     if issubclass(cls, Path):

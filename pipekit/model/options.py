@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pipekit.errors import UsageError, nearest
+from pipekit.model.name import check_name
 
 DEFAULT_OUTPUT = "value"
 
@@ -41,12 +42,14 @@ class ComponentOptions:
     def __post_init__(self) -> None:
         if len(set(self.outputs)) != len(self.outputs):
             raise UsageError(f"outputs={list(self.outputs)} names one output twice.")
+        check_name(self.name, "Component")
         for output in self.outputs:
             if not isinstance(output, str) or not output:
                 raise UsageError(f"outputs={list(self.outputs)}: each is to be a name.")
+            check_name(output, "Output")
         if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
             raise UsageError(f"retries={self.retries!r} is to be a whole number, 0 or more.")
-        for name in ("name", "version", "executor"):
+        for name in ("version", "executor"):
             if not isinstance(getattr(self, name), str):
                 raise UsageError(f"{name}={getattr(self, name)!r} is to be text.")
         if self.cache not in (None, True, False):

@@ -155,6 +155,8 @@ class Skip(NamedTuple):
 
     step: StepNumber
     chain: tuple[StepNumber, ...]
+    left_out: int = 0
+    """So many causes are not in a long chain, before its last."""
 
 
 class Stop(NamedTuple):
@@ -183,6 +185,9 @@ Command = LookUp | Start | Reuse | Share | Complete | Retry | Fail | Skip | Stop
 
 # --- state ----------------------------------------------------------------------------------
 
+_MOST_IN_CHAIN = 16
+"""A chain of causes may be as long as the run, and each step of it records its own."""
+
 _WAITING, _LOOKING, _FOLLOWING, _RUNNING, _RESTING, _ENDED = range(6)
 
 
@@ -198,7 +203,12 @@ class _Step:
     outcome: Status | None = None
     cause: StepNumber = -1
     """For a skipped step: the need that failed or was skipped."""
+    root: StepNumber = -1
+    """For a skipped step: where the causes begin."""
+    depth: int = 0
+    """For a skipped step: how many causes there are."""
     handled: bool = False
+    """With it, all its causes."""
 
 
 class Planner:
@@ -343,8 +353,7 @@ class Planner:
 
     def _handled(self, event: FailureHandled, commands: list[Command]) -> None:
         number = event.step
-        while number >= 0:
-            step = self._steps[number]
+        while number >= 0 and not (step := self._steps[number]).handled:
             step.handled = True
             number = step.cause
 
@@ -381,15 +390,19 @@ class Planner:
     def _skip(
         self, number: StepNumber, step: _Step, cause: StepNumber, commands: list[Command]
     ) -> None:
-        step.cause = cause
-        self._end(number, step, Status.SKIPPED, Skip(number, self._chain(number)), commands)
+        self._end(number, step, Status.SKIPPED, self._skipped(number, step, cause), commands)
 
-    def _chain(self, number: StepNumber) -> tuple[StepNumber, ...]:
-        chain = []
-        while number >= 0:
-            chain.append(number)
-            number = self._steps[number].cause
-        return tuple(chain)
+    def _skipped(self, number: StepNumber, step: _Step, cause: StepNumber) -> Skip:
+        needed = self._steps[cause]
+        step.cause = cause
+        step.root = cause if needed.root < 0 else needed.root
+        step.depth = needed.depth + 1
+        chain = [number]
+        while cause >= 0 and len(chain) < _MOST_IN_CHAIN:
+            chain.append(cause)
+            cause = self._steps[cause].cause
+        chain[-1] = step.root
+        return Skip(number, tuple(chain), step.depth + 1 - len(chain))
 
     def _end(
         self, number: StepNumber, step: _Step, outcome: Status, command: Command,
@@ -427,8 +440,7 @@ class Planner:
             return
         step.waits_for -= 1
         if outcome is not Status.COMPLETED:
-            step.cause = need
-            ending.append((number, step, Status.SKIPPED, Skip(number, self._chain(number))))
+            ending.append((number, step, Status.SKIPPED, self._skipped(number, step, need)))
         elif step.waits_for == 0:
             self._ready(number, step, commands)
 

@@ -2,36 +2,115 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pipekit.model.records import Kind, Task
 from pipekit.model.status import Status
 
+_NOT_BEGUN = (Status.DRAFT, Status.PENDING, Status.QUEUED)
 
-def reason(task: Task, earlier: Task | None) -> str:
-    """A few words: what of `task` differs from `earlier`, the same step of the run before."""
-    if task.kind is Kind.PIPELINE:
-        return "a pipeline runs each time; its steps may be reused"
-    if task.spec.settings.get("cache") is False:
-        return "its component says cache=False"
-    if earlier is None:
-        return "no earlier run has this step"
+
+class Reason(NamedTuple):
+    """One answer, told in two lengths."""
+
+    short: str
+    """`its code, argument 'rate' changed`."""
+    lines: tuple[str, ...]
+    """All that is known, with what it is now and what it was."""
+
+
+class _Change(NamedTuple):
+    what: str
+    text: str
+
+
+NO_EARLIER = Reason("no earlier run has this step", ("no earlier run has this step",))
+
+
+def reason_alone(task: Task) -> Reason | None:
+    """What can be said of a task without comparing it; None where it ran although an outcome of it
+    might have been remembered."""
+    text = _alone(task)
+    return Reason(text, (text,)) if text else None
+
+
+def reason(task: Task, earlier: Task, *, returned_none: bool) -> Reason:
+    """What of `task` differs from `earlier`, the same step of the run before.
+
+    Args:
+        task: A step of which `reason_alone` can say nothing.
+        earlier: The other.
+        returned_none: Whether None was all that `earlier` returned.
+    """
     changes = _changes(task, earlier)
     if changes:
-        return f"{', '.join(changes)} changed"
+        short = f"{', '.join(change.what for change in changes)} changed"
+        return Reason(short, tuple(change.text for change in changes))
+    text = _without_change(earlier, returned_none=returned_none)
+    return Reason(text, (text,))
+
+
+def is_same_argument(name: str, one: Task, other: Task) -> bool:
+    """Whether what was passed to two steps under this name is equal, as far as it is recorded."""
+    digests = [task.inputs[name][2] for task in (one, other) if name in task.inputs]
+    if len(digests) == 2:
+        return digests[0] == digests[1]
+    # A path, or a list with futures in it, has none where no key was made (`cache=False`).
+    left, right = one.spec.parameters, other.spec.parameters
+    return name in left and name in right and left[name] == right[name]
+
+
+def _alone(task: Task) -> str:
+    if task.kind is Kind.PIPELINE:
+        return "a pipeline runs each time; its steps may be reused"
+    if task.status is Status.SKIPPED:
+        root = task.failure.step if task.failure is not None else ""
+        return f"it was skipped because of {root!r}" if root else "it was skipped"
+    if task.status in _NOT_BEGUN:
+        return "it has not begun"
+    if task.spec.settings.get("cache") is False:
+        return "it has cache=False: it runs each time"
+    return ""
+
+
+def _without_change(earlier: Task, *, returned_none: bool) -> str:
     if earlier.status is not Status.COMPLETED:
-        return f"it was {earlier.status.value} before"
+        return f"it was {earlier.status.value} then; only what completed is remembered"
+    if returned_none:
+        return "it returned only None then, which is reused where cache=True is written"
     return "no outcome is remembered for its code and inputs"
 
 
-def _changes(task: Task, earlier: Task) -> list[str]:
+def _changes(task: Task, earlier: Task) -> list[_Change]:
+    now, before = task.spec, earlier.spec
     changes = []
-    if task.spec.code != earlier.spec.code:
-        changes.append("its code")
+    if now.entry != before.entry:
+        text = f"it is another function: {now.entry}, was {before.entry}"
+        changes.append(_Change("its function", text))
+    elif now.code != before.code:
+        text = "its code changed, or code, a global or a package that it uses"
+        changes.append(_Change("its code", text))
     if task.version != earlier.version:
-        changes.append("its version=")
-    if task.spec.outputs != earlier.spec.outputs:
-        changes.append("the names of its outputs")
-    for name, (_, _, digest) in task.inputs.items():
-        before = earlier.inputs.get(name)
-        if before is None or before[2] != digest:
-            changes.append(f"argument {name!r}")
+        text = f"its version= is {task.version!r}, was {earlier.version!r}"
+        changes.append(_Change("its version=", text))
+    if now.outputs != before.outputs:
+        text = f"its outputs are {', '.join(now.outputs)}, were {', '.join(before.outputs)}"
+        changes.append(_Change("the names of its outputs", text))
+    for name in dict.fromkeys((*now.parameters, *before.parameters)):
+        if not is_same_argument(name, task, earlier):
+            what = f"argument {name!r}"
+            changes.append(_Change(what, what + _argument_change(name, task, earlier)))
     return changes
+
+
+def _argument_change(name: str, task: Task, earlier: Task) -> str:
+    if name not in earlier.spec.parameters:
+        return " is new"
+    if name not in task.spec.parameters:
+        return " is gone"
+    now, before = task.inputs.get(name), earlier.inputs.get(name)
+    if now is None or before is None:
+        return f" is {task.spec.parameters[name]}, was {earlier.spec.parameters[name]}"
+    if now[:2] == before[:2]:
+        return f" ({now[0]}) has other content" if now[0] else " holds other values"
+    return f" is {now[1]}, was {before[1]}"

@@ -27,6 +27,10 @@ class Kind(StrEnum):
     SCRIPT = "script"
 
 
+RUN_KINDS = (Kind.PIPELINE, Kind.SCRIPT)
+"""Of tasks that have steps of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """What a task is to run. Immutable; its identity is the digest of its content."""
@@ -78,6 +82,14 @@ class Task:
     needs: tuple[tuple[str, str], ...] = ()
     """The edges of the graph: (id of a task of the same run, name of its output that was passed);
     the name is empty where `after=` alone makes the step wait."""
+
+    def seconds(self, now: float | None) -> float | None:
+        """From its start to its end, or to `now`; None where it was reused, or one of both is not
+        known."""
+        end = self.ended_at if self.ended_at is not None else now
+        if self.started_at is None or end is None or self.reused_from is not None:
+            return None
+        return max(0.0, end - self.started_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class MemoryStore:
         statuses: Collection[Status] = (),
         project: str | None = None,
         name: str | None = None,
+        step_key: Digest | None = None,
         limit: int | None = None,
     ) -> list[Task]:
         with self._lock:
@@ -113,6 +114,7 @@ class MemoryStore:
             and (not statuses or task.status in statuses)
             and (project is None or task.project == project)
             and (name is None or task.name == name)
+            and (step_key is None or task.step_key == step_key)
         ]
         found.sort(key=lambda task: (task.created_at, task.id), reverse=True)
         return found[:limit]

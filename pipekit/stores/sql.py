@@ -230,6 +230,7 @@ class SqlStore(ABC):
         statuses: Collection[Status] = (),
         project: str | None = None,
         name: str | None = None,
+        step_key: Digest | None = None,
         limit: int | None = None,
     ) -> list[Task]:
         where: list[str] = []
@@ -238,7 +239,12 @@ class SqlStore(ABC):
             if wanted:
                 where.append(f"{column} IN ({','.join('?' * len(wanted))})")
                 values += [item.value for item in wanted]
-        for column, text in (("parent", parent), ("project", project), ("name", name)):
+        for column, text in (
+            ("parent", parent),
+            ("project", project),
+            ("name", name),
+            ("step_key", step_key),
+        ):
             if text is not None:
                 where.append(f"{column} = ?")
                 values.append(text)

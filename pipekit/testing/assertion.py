@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from pipekit.api.component import Component
 from pipekit.api.pipeline import Pipeline
 from pipekit.api.task import Task
-from pipekit.errors import NotFound, UsageError, nearest, short
-from pipekit.testing.called_step import CalledStep, list_called
-from pipekit.testing.difference import EarlierRuns
+from pipekit.control.earlier import explain, list_earlier_runs
+from pipekit.control.run_text import run_text
+from pipekit.errors import NotFound, UsageError, listed, nearest, short
+from pipekit.model.reason import NO_EARLIER
+from pipekit.ports import Store
+from pipekit.testing.called_step import CalledStep, archive_of, list_called
 
 Name = str | Component[..., object] | Pipeline[..., object]
 
@@ -41,7 +44,7 @@ def assert_reused(run_or_step: Task, *names: Name) -> None:
         ```
     """
     __tracebackhide__ = True
-    _check(run_or_step, names, lambda step: step.reused, "were not reused")
+    _check(run_or_step, names, wants_reused=True)
 
 
 def assert_ran(run_or_step: Task, *names: Name) -> None:
@@ -64,12 +67,10 @@ def assert_ran(run_or_step: Task, *names: Name) -> None:
         ```
     """
     __tracebackhide__ = True
-    _check(run_or_step, names, lambda step: step.ran, "did not run")
+    _check(run_or_step, names, wants_reused=False)
 
 
-def _check(
-    task: Task, names: tuple[Name, ...], is_right: Callable[[CalledStep], bool], what: str
-) -> None:
+def _check(task: Task, names: tuple[Name, ...], *, wants_reused: bool) -> None:
     __tracebackhide__ = True
     if not isinstance(task, Task):
         raise UsageError(
@@ -80,10 +81,13 @@ def _check(
     if not steps:
         raise AssertionError(f"{_spoken(task)} has no steps.{_why(task)}")
     meant = _select(task, steps, names)
-    wrong = [step for step in meant if not is_right(step)]
+    wrong = [step for step in meant if not (step.reused if wants_reused else step.ran)]
     if wrong:
+        what = "were not reused" if wants_reused else "did not run"
         first = f"{len(wrong)} of {len(meant)} steps {what} in {_spoken(task)}:"
-        raise AssertionError("\n".join([first, *_list(task, steps, wrong, what)]))
+        raise AssertionError(
+            "\n".join([first, *_list(task, steps, wrong, is_to_explain=wants_reused)])
+        )
 
 
 def _select(task: Task, steps: list[CalledStep], names: tuple[Name, ...]) -> list[CalledStep]:
@@ -96,10 +100,8 @@ def _select(task: Task, steps: list[CalledStep], names: tuple[Name, ...]) -> lis
         found = [step for step in steps if text in step.names]
         if not found:
             known = [step.path for step in steps]
-            has = ", ".join(map(repr, known[:12]))
-            more = f" and {len(known) - 12} more" if len(known) > 12 else ""
             raise NotFound(
-                f"{_spoken(task)} has no step {text!r}. It has: {has}{more}.{_why(task)}",
+                f"{_spoken(task)} has no step {text!r}. It has: {listed(known)}.{_why(task)}",
                 hint=nearest(str(text), known),
             )
         meant |= dict.fromkeys(found)
@@ -114,18 +116,32 @@ def _why(task: Task) -> str:
     return f" It is {task.status.value}: {task.error}" if task.error else ""
 
 
-def _list(task: Task, steps: list[CalledStep], wrong: list[CalledStep], what: str) -> Iterator[str]:
+def _list(
+    task: Task, steps: list[CalledStep], wrong: list[CalledStep], *, is_to_explain: bool
+) -> Iterator[str]:
     """A line for each step, the wrong ones marked; why these were not reused below them."""
     shown = wrong[:_MOST_SHOWN] if len(steps) > _MOST_SHOWN else steps
     width = max(len(step.path) for step in shown)
-    earlier = EarlierRuns(task) if what == "were not reused" else None
+    store = archive_of(task).store
+    run = archive_of(task).root_of(task.record)
+    is_first = not list_earlier_runs(store, run)
     for step in shown:
         mark = ">" if step in wrong else " "
         yield f"{mark} {step.path:<{width}}  {step.task.status.value:<9}  {step.describe()}"
-        if earlier is not None and step in wrong and step.ran:
-            for line in earlier.describe_difference(step):
+        if is_to_explain and step in wrong and step.ran:
+            for line in _explained(store, step, is_first=is_first):
                 yield f"  {'':<{width}}  {line}"
     if len(shown) < len(steps):
         yield f"  and {len(steps) - len(shown)} other steps"
-    if earlier is not None and not earlier.runs:
-        yield f"This home has no earlier run of {earlier.run.name!r}."
+    if is_to_explain and is_first:
+        yield f"This home has no earlier run of {run.name!r}."
+
+
+def _explained(store: Store, step: CalledStep, *, is_first: bool) -> tuple[str, ...]:
+    """Why a step ran; nothing where that is so because no run was before its own."""
+    found, earlier = explain(store, step.task.record)
+    if earlier is None:
+        return () if found is NO_EARLIER and is_first else found.lines
+    first, *rest = found.lines
+    where = f"{earlier.step.name} of {run_text(earlier.run)}"
+    return (f"compared with {where}: {first}", *rest)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 
 from pipekit.api.task import Task
+from pipekit.console.terminal import one_line
 from pipekit.control.archive import Archive
+from pipekit.control.run_text import RunTexts
 from pipekit.errors import short
+from pipekit.model.excerpt import excerpt
+from pipekit.model.graph import components_of
 from pipekit.model.records import Kind
 
-_ORDINAL = re.compile(r"(.+)-([1-9][0-9]*)")
+_ERROR_CHARACTERS = 120
 
 
 class CalledStep:
@@ -45,7 +48,7 @@ class CalledStep:
         if self.attempts:
             text = "ran" if self.attempts == 1 else f"ran in {self.attempts} attempts"
         error = self.task.error
-        return f"{text}: {_one_line(error)}" if error else text
+        return f"{text}: {excerpt(one_line(error), _ERROR_CHARACTERS)}" if error else text
 
     def _source(self) -> str:
         archive = archive_of(self.task)
@@ -54,47 +57,32 @@ class CalledStep:
             return f"{short(self.task.reused_from or '')}, which is gone"
         if record.parent == self.task.parent:
             return f"{record.name} of this run"
-        parent = archive.store.find_task(record.parent or "")
-        return f"{record.name} of {parent.name} {short(parent.id)}" if parent else record.name
+        return f"{record.name} of {RunTexts(archive.store).of(record.id)}"
 
 
 def list_called(task: Task) -> list[CalledStep]:
     """The steps of a run in the order of their calls, with those of a child run in its place; of a
     step itself alone."""
     if task.kind is Kind.STEP:
-        return [CalledStep(task, task.name, frozenset({task.name, *_component(task)}))]
+        record = task.record
+        siblings = archive_of(task).store.list_tasks(parent=record.parent)
+        component = components_of([*siblings, record])[record.id]
+        return [CalledStep(task, task.name, frozenset({task.name, component}))]
     return _below(task, "", frozenset())
 
 
 def _below(run: Task, prefix: str, names: frozenset[str]) -> list[CalledStep]:
     steps = run.steps
-    known = {step.name for step in steps}
+    components = components_of([step.record for step in steps])
     found: list[CalledStep] = []
     for step in steps:
         path = prefix + step.name
-        own = names | {path}
-        base = _ORDINAL.fullmatch(step.name)
-        if base is not None and base[1] in known:
-            own |= {prefix + base[1]}
+        own = names | {path, prefix + components[step.id]}
         inner = _below(step, f"{path}/", own) if step.kind is Kind.PIPELINE else []
         found += inner or [CalledStep(step, path, own)]
     return found
 
 
-def _component(step: Task) -> tuple[str, ...]:
-    """The name of a step's component, where its run tells."""
-    base = _ORDINAL.fullmatch(step.name)
-    if base is None or step.parent is None:
-        return ()
-    siblings = archive_of(step).store.list_tasks(parent=step.parent, name=base[1], limit=1)
-    return (base[1],) if siblings else ()
-
-
 def archive_of(task: Task) -> Archive:
     """Where a task is kept."""
     return task._archive
-
-
-def _one_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 120 else line[:119] + "…"

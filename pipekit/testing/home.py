@@ -12,7 +12,7 @@ from pipekit.control.archive import Archive
 from pipekit.control.executor_set import parse_executor
 from pipekit.control.session import close_session, find_session, set_clock
 from pipekit.errors import NotFound, UsageError
-from pipekit.model.records import Kind
+from pipekit.model.records import RUN_KINDS
 from pipekit.settings import read_settings
 from pipekit.testing.fake_clock import FakeClock
 
@@ -83,7 +83,7 @@ class Home:
         archive = self._archive()
         if archive is None:
             return []
-        found = archive.store.list_tasks(kinds=(Kind.PIPELINE, Kind.SCRIPT))
+        found = archive.store.list_tasks(kinds=RUN_KINDS)
         return [Task(archive, record.id) for record in found if record.parent is None]
 
     @property

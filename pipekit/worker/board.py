@@ -15,6 +15,7 @@ import os
 import struct
 
 _STATE = struct.Struct("<qd")
+_TOKEN = struct.Struct("<q")
 _TAKEN_BACK = struct.Struct("<qq")
 _SIZE = _STATE.size + _TAKEN_BACK.size
 NO_CALL = -1
@@ -54,6 +55,11 @@ class Board:
             _STATE.pack_into(self._map, 0, token, at)
         finally:
             fcntl.lockf(self.fd, fcntl.LOCK_UN)
+
+    def seems_in(self, token: int) -> bool:
+        """Whether the worker is in call `token`, at a glance: without the lock, so that now and
+        then the answer is wrong. For a look at many calls, of which `current` confirms one."""
+        return bool(_TOKEN.unpack_from(self._map, 0)[0] == token)
 
     def current(self) -> tuple[int, float]:
         """The call begun last, and when (monotonic seconds); `NO_CALL` before the first."""

@@ -14,13 +14,15 @@ from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipekit.artifacts import by_value
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.errors import OutputMismatch, PipekitError
+from pipekit.liveness import this_pid
 from pipekit.model.failure import FailureKind
 from pipekit.model.value import StoredValue
 from pipekit.origin import Origin
 from pipekit.settings import Settings
-from pipekit.worker.event_loop import out_of_loops, run_async_generator, run_coroutine
+from pipekit.worker.event_loop import OutOfLoops, run_async_generator, run_coroutine
 from pipekit.worker.kept_error import keep
 from pipekit.worker.loading import load_function
 from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Logged, Output, Report
@@ -54,7 +56,7 @@ class Runner:
         self._one_at_a_time = one_at_a_time
         self._specs: dict[int, ComponentSpec] = {}
         self._functions: dict[int, Function] = {}
-        self._pid = os.getpid()
+        self._pid = this_pid()
 
     def introduce(self, number: int, spec: ComponentSpec, function: Function | None = None) -> None:
         """Make a component known; `function` where it is at hand, so that nothing is imported."""
@@ -92,6 +94,9 @@ class Runner:
             started = perf_counter()  # the import is the worker's, not the step's
             imported()
         try:
+            if spec.pickled and type(function) is not types.FunctionType:
+                # The instance of a method, of a partial: each step has its own, as of an argument.
+                function = by_value.unpack(spec.pickled)
             args, kwargs = self._arguments(call)
         except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
             return _broke(call, started, FailureKind.INPUTS, error)
@@ -107,18 +112,21 @@ class Runner:
         if self._one_at_a_time:
             only_step(log)
         try:
-            with out_of_loops():
+            with OutOfLoops():
                 value = _collected(function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - user code
-            if os.getpid() != self._pid:
-                _end_child(error)
+            if this_pid() != self._pid:
+                end_forked(error)
             keep(call.task_id, error)
-            return _broke(call, started, _kind_of(error), error)
+            # Without a terminal a debugger quits by itself; here it is the user who has quit it.
+            quits = not self._one_at_a_time and is_debugger_quit(error)
+            kind = FailureKind.STOPPED if quits else _kind_of(error)
+            return _broke(call, started, kind, error)
         finally:
             inside_step.reset(token)
             log.close()
-        if os.getpid() != self._pid:
-            _end_child(None)
+        if this_pid() != self._pid:
+            end_forked(None)
         del args, kwargs  # large inputs are let go before outputs are stored
         try:
             outputs = self._store(spec, value)
@@ -238,14 +246,14 @@ def _broke(
         0,
         kind,
         _sentence(error),
-        user_traceback(error),
+        "" if is_debugger_quit(error) else user_traceback(error),
         class_name(cls),
         tuple(class_name(base) for base in cls.__mro__),
         attachment or pickled(error),
     )
 
 
-def _end_child(error: BaseException | None) -> NoReturn:
+def end_forked(error: BaseException | None) -> NoReturn:
     """A process that the step forked has come to the step's end: the answer is its parent's."""
     code = 0 if error is None else 1
     if isinstance(error, SystemExit):
@@ -273,6 +281,15 @@ def cut(text: str) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
 
 
+def is_debugger_quit(error: BaseException) -> bool:
+    """Whether it is what `q` in a debugger raises, and the end of its input."""
+    return type(error).__name__ == "BdbQuit"  # without an import of `bdb`
+
+
+_NO_INPUT = "EOF when reading a line"
+"""What `input()` says where there is nothing to read."""
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return cut(f"the step called sys.exit({error.code!r})")
@@ -280,10 +297,15 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     text = text_of(error)
     name = type(error).__name__
-    if name == "BdbQuit":
+    if is_debugger_quit(error):
         return (
             "a breakpoint was reached in a worker, which has no terminal. Hint: run the pipeline "
             "with .debug(), or with --executor inline."
+        )
+    if isinstance(error, EOFError) and _NO_INPUT in text:
+        text += (
+            " (there is no input to read). Hint: make it a parameter of the pipeline, or ask in a "
+            "terminal, with .debug()."
         )
     return f"{name}: {text}" if text else name
 

@@ -5,7 +5,6 @@ recording them is the controller's matter.
 from __future__ import annotations
 
 import operator
-import os
 import threading
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
@@ -13,6 +12,8 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from pipekit.errors import UsageError
+from pipekit.liveness import this_pid
+from pipekit.model.name import check_name
 from pipekit.worker.message import Logged, LoggedMetric, Output
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _SEND_EVERY_SECONDS = 0.2
 _MOST_HELD = 256
+_NEVER = float("-inf")
 
 
 class TaskLog:
@@ -29,6 +31,11 @@ class TaskLog:
     Numbers that come quickly are held for a moment and sent together; what is held when a process
     is killed is lost, at most `_SEND_EVERY_SECONDS` of it.
     """
+
+    __slots__ = (
+        "_artifacts", "_is_closed", "_lock", "_metrics", "_outputs", "_pid", "_progress", "_send",
+        "_sent_at", "_timer", "_token", "settings", "task_id",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -49,11 +56,11 @@ class TaskLog:
         self._outputs = outputs
         self._artifacts = artifacts
         self._send = send
-        self._pid = os.getpid()
+        self._pid = this_pid()
         self._lock = threading.Lock()
         self._metrics: list[LoggedMetric] = []
         self._progress: tuple[float, float | None] | None = None
-        self._sent_at = float("-inf")
+        self._sent_at = _NEVER
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
@@ -90,7 +97,7 @@ class TaskLog:
 
     def close(self) -> None:
         """Send what is held; nothing can be logged afterwards. Idempotent."""
-        if os.getpid() != self._pid:
+        if this_pid() != self._pid:
             return  # a forked child: the log is its parent's
         with self._lock:
             if self._timer is not None:
@@ -101,7 +108,7 @@ class TaskLog:
             self._is_closed = True
 
     def _open(self) -> threading.Lock:
-        if os.getpid() != self._pid:
+        if this_pid() != self._pid:
             raise UsageError(
                 "Nothing can be logged from a process that a step has started itself.",
                 hint="hand the value to the step's own process, and log it there.",
@@ -162,7 +169,7 @@ def current_step() -> TaskLog | None:
 def _name(name: Any, what: str) -> str:
     if not isinstance(name, str) or not name:
         raise UsageError(f"The name of a logged {what} is to be text, not {name!r}.")
-    return name
+    return check_name(name, f"Logged {what}")
 
 
 def _number(value: Any, name: str) -> float:

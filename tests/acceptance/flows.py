@@ -222,6 +222,14 @@ def untouched_failure() -> int:
 
 
 @pipeline
+def skipping_many(n: int) -> int:
+    x = fail("root")
+    for _ in range(n):
+        x = increment(x)
+    return x
+
+
+@pipeline
 def skipping() -> int:
     return get(increment(increment(fail("root"))))
 
@@ -301,6 +309,13 @@ def many(n: int) -> int:
     return sum(get([increment(i) for i in range(n)]))
 
 
+@pipeline
+def many_then_one(n: int) -> int:
+    first = [increment(i) for i in range(n)]
+    last = increment(-first[0])
+    return sum(get([*first, last]))
+
+
 @component
 def sometimes_slow(i: int, slow_at: int) -> float:
     if i == slow_at:
@@ -363,3 +378,36 @@ def ones(count: int) -> Any:
 @pipeline
 def large_array() -> float:
     return float(ones(100_000).sum())
+
+
+@pipeline
+def fails_below(depth: int = 0) -> Any:
+    return fails_below(depth - 1) if depth else fail("too large: 7")
+
+
+@pipeline
+def endless(count: int = 0) -> Any:
+    return endless(count + 1)
+
+
+@pipeline
+def wrong_call() -> Any:
+    return increment(wrong=1)  # type: ignore[call-arg]
+
+
+class Trainer:
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    @component
+    def fit(self, n: int) -> int:
+        return self.rate * n
+
+    @pipeline
+    def train(self, n: int = 2) -> int:
+        return self.fit(n)
+
+
+@pipeline
+def trainers() -> list[int]:
+    return [Trainer(2).train(), Trainer(3).train(n=2)]

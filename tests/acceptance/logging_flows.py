@@ -357,3 +357,29 @@ def mirrored(point: Point) -> Point:
 @pipeline
 def points(x: int = 1) -> Point:
     return mirrored(make_point(x))
+
+
+class Silent:
+    """What cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Silent)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+SILENT = Silent()
+
+
+@component
+def name_of(thing: Silent = SILENT, others: Any = ()) -> str:
+    return type(thing).__name__ + "".join(type(other).__name__ for other in others)
+
+
+@pipeline
+def silent(thing: Silent) -> list[str]:
+    first = name_of(thing)
+    return [first, name_of(), name_of(thing, [first, thing])]

@@ -136,3 +136,12 @@ def test_a_registered_serializer_serves_workers_and_the_cache(executor: str) -> 
     again = run(flows.points, executor)
     assert [step.reused for step in again.steps] == [True, True]
     assert again.value == flows.Point(2, 1)
+
+
+# --- values that are hostile to be told of --------------------------------------------------------
+
+
+def test_a_value_whose_repr_raises_is_passed_on_like_any_other(executor: str) -> None:
+    task = run(flows.silent, executor, flows.Silent())
+    assert task.value == ["Silent", "Silent", "SilentstrSilent"]
+    assert task.parameters == {"thing": "<Silent, whose repr raises ValueError>"}

@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,13 +20,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from workspace import PIPEKIT, Said, Workspace
 
 from pipekit.cli.cast import cast
 from pipekit.cli.parameter import parameters_of
 from pipekit.cli.plain import NotPlain, to_plain
 from pipekit.errors import UsageError
-
-PIPEKIT = str(Path(sys.executable).with_name("pipekit"))
 
 FLOW = """
     from __future__ import annotations
@@ -127,59 +125,22 @@ NEIGHBOUR = """
 """
 
 
-@dataclass
-class Said:
-    """What a command wrote, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-class Workspace:
+class FlowSpace(Workspace):
     """A folder with a flow, and a home."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = folder / "home"
+        super().__init__(folder)
         self.write("flow.py", FLOW)
         self.write("neighbour.py", NEIGHBOUR)
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
-        return path
-
-    def environment(self, **variables: str) -> dict[str, str]:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("PIPEKIT_")}
-        return {**kept, "PIPEKIT_HOME": str(self.home), **variables}
-
-    def pipekit(self, *arguments: str, **variables: str) -> Said:
-        done = subprocess.run(
-            [PIPEKIT, *arguments],
-            cwd=self.folder,
-            env=self.environment(**variables),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """One of its own, without a run."""
-    return Workspace(tmp_path)
+    return FlowSpace(tmp_path)
 
 
-class Shared(Workspace):
+class Shared(FlowSpace):
     """One with a run that completed and, before it, one that failed."""
 
     def __init__(self, folder: Path) -> None:
@@ -646,6 +607,17 @@ def test_an_id_that_names_no_task_or_many_exits_with_2(
     said = shared.pipekit("show", typed)
     assert said.code == 2
     assert expected in said.err
+
+
+def test_a_name_in_place_of_an_id_is_answered_with_the_id(shared: Shared) -> None:
+    newest = shared.pipekit("ls", "--json").json[0]
+    step = shared.pipekit("show", "--json").json["steps"][0]
+    said = shared.pipekit("show", newest["name"])
+    assert said.code == 2
+    assert f"Hint: the newest run of that name is {newest['id'][:13]}" in said.err
+    said = shared.pipekit("show", step["name"])
+    assert said.code == 2
+    assert f"Hint: the newest run has a step of that name: {step['id'][:13]}" in said.err
 
 
 # --- logs ------------------------------------------------------------------------------------

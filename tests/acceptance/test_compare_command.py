@@ -194,3 +194,38 @@ def test_a_step_is_shown_with_its_metrics(shared: Shared) -> None:
     shown = shared.pipekit("show", shared.base, "fit").out
     assert "metrics" in shown
     assert "loss" in shown
+
+
+READING = """
+    from pathlib import Path
+    from pipekit import component, pipeline
+
+    @component
+    def read(path: Path) -> str:
+        return path.read_text()
+
+    @component
+    def join(texts: list[str]) -> int:
+        return len("".join(texts))
+
+    @pipeline
+    def reading(path: Path = Path("data.txt")) -> int:
+        return join([read(path), "end"])
+"""
+
+
+def test_inputs_that_read_alike_differ_by_what_they_lead_to_or_hold(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    space.write("flow.py", READING)
+    for text in ("one", "another", "another"):
+        space.write("data.txt", text)
+        assert space.pipekit("run", "flow.py:reading").code == 0
+    last, newer, older = (run["id"] for run in space.pipekit("ls", "--json").json)
+    steps = named(space.pipekit("compare", older, newer, "--json").json["steps"])
+    assert not named(steps["read"]["inputs"])["path"]["equal"]
+    assert not named(steps["join"]["inputs"])["texts"]["equal"]
+    steps = named(space.pipekit("compare", newer, last, "--json").json["steps"])
+    assert steps["read"]["equal"]
+    assert steps["join"]["equal"]
+    assert "why       argument 'path' changed" in space.pipekit("show", newer, "read").out
+    assert "why       argument 'texts' changed" in space.pipekit("show", newer, "join").out

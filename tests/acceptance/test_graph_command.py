@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from workspace import Said, Workspace
 
 from pipekit import component, pipeline
-
-PIPEKIT = str(Path(sys.executable).with_name("pipekit"))
 
 FLOW = """
     from pipekit import component, pipeline
@@ -65,56 +58,30 @@ FLOW = """
 """
 
 
-class Said:
-    """What a command wrote, and its exit code."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-    @property
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-class Workspace:
+class GraphSpace(Workspace):
     """A folder with one run of each pipeline: `ids[name]`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "flow.py").write_text(textwrap.dedent(FLOW))
+        super().__init__(folder)
+        self.write("flow.py", FLOW)
         for name in ("outer", "broken", "wide", "bare"):
             self.pipekit("run", f"flow.py:{name}")
         self.ids = {run["name"]: run["id"] for run in self.pipekit("ls", "--json").json}
-
-    def pipekit(self, *arguments: str, **variables: str) -> Said:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("PIPEKIT_")}
-        return Said(
-            subprocess.run(
-                [PIPEKIT, *arguments],
-                cwd=self.folder,
-                env={**kept, "PIPEKIT_HOME": str(self.folder / "home"), **variables},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-        )
 
     def graph(self, name: str, *arguments: str, **variables: str) -> Said:
         return self.pipekit("graph", self.ids[name], *arguments, **variables)
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("workspace"))
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> GraphSpace:
+    return GraphSpace(tmp_path_factory.mktemp("workspace"))
 
 
 def without_times(text: str) -> list[str]:
     return [re.sub(r"\d+(\.\d+)? m?s\b", "TIME", line) for line in text.splitlines()]
 
 
-def test_the_graph_is_a_tree_on_stdout(workspace: Workspace) -> None:
+def test_the_graph_is_a_tree_on_stdout(workspace: GraphSpace) -> None:
     said = workspace.graph("broken")
     head, *lines = without_times(said.out)
     assert (said.code, said.err) == (0, "")
@@ -126,21 +93,21 @@ def test_the_graph_is_a_tree_on_stdout(workspace: Workspace) -> None:
     assert lines[4:] == ["└─ ✗ fit-2  failed, TIME", "   best ↑"]
 
 
-def test_without_an_id_the_newest_run_is_drawn_and_named(workspace: Workspace) -> None:
+def test_without_an_id_the_newest_run_is_drawn_and_named(workspace: GraphSpace) -> None:
     said = workspace.pipekit("graph")
     assert said.out.startswith("bare ")
     assert said.out.rstrip().endswith("no steps")
     assert "The newest run: bare" in said.err
 
 
-def test_a_step_s_id_draws_its_run(workspace: Workspace) -> None:
+def test_a_step_s_id_draws_its_run(workspace: GraphSpace) -> None:
     steps = workspace.pipekit("show", workspace.ids["broken"], "--json").json["steps"]
     said = workspace.pipekit("graph", steps[0]["id"])
     assert said.out == workspace.graph("broken").out
     assert "'load' is a step of broken" in said.err
 
 
-def test_a_child_run_is_one_node_unless_asked_for_more_depth(workspace: Workspace) -> None:
+def test_a_child_run_is_one_node_unless_asked_for_more_depth(workspace: GraphSpace) -> None:
     shallow = workspace.graph("outer").out
     deep = workspace.graph("outer", "--depth", "2").out
     assert "inner (pipeline)" in shallow
@@ -148,7 +115,7 @@ def test_a_child_run_is_one_node_unless_asked_for_more_depth(workspace: Workspac
     assert "inner/split" in deep
 
 
-def test_the_edges_are_what_each_step_took(workspace: Workspace) -> None:
+def test_the_edges_are_what_each_step_took(workspace: GraphSpace) -> None:
     graph = workspace.graph("broken", "--json").json
     names = {node["id"]: node["name"] for node in graph["nodes"]}
     edges = {
@@ -165,11 +132,11 @@ def test_the_edges_are_what_each_step_took(workspace: Workspace) -> None:
     assert {node["component"] for node in graph["nodes"]} == {"load", "split", "fit", "best"}
 
 
-def test_json_has_each_step_of_a_wide_run(workspace: Workspace) -> None:
+def test_json_has_each_step_of_a_wide_run(workspace: GraphSpace) -> None:
     assert len(workspace.graph("wide", "--json").json["nodes"]) == 162
 
 
-def test_a_picture_is_written_to_a_file_and_that_is_said_on_stderr(workspace: Workspace) -> None:
+def test_a_picture_is_written_to_a_file_and_that_is_said_on_stderr(workspace: GraphSpace) -> None:
     said = workspace.graph("broken", "--svg", "graph.svg")
     assert (said.code, said.out, said.err) == (0, "", "Wrote graph.svg\n")
     svg = ElementTree.parse(workspace.folder / "graph.svg").getroot()
@@ -177,7 +144,7 @@ def test_a_picture_is_written_to_a_file_and_that_is_said_on_stderr(workspace: Wo
     assert len(tasks) == 5
 
 
-def test_many_alike_are_one_box_unless_all_are_asked_for(workspace: Workspace) -> None:
+def test_many_alike_are_one_box_unless_all_are_asked_for(workspace: GraphSpace) -> None:
     said = workspace.graph("wide", "--svg", "wide.svg")
     assert said.err == "Wrote wide.svg: 162 steps in 3 boxes; --all draws each\n"
     assert "✓ fit ×160 (160 completed)" in workspace.graph("wide").out
@@ -186,7 +153,7 @@ def test_many_alike_are_one_box_unless_all_are_asked_for(workspace: Workspace) -
     assert (workspace.folder / "all.svg").read_text().count("data-task") == 162
 
 
-def test_svg_and_mermaid_go_to_stdout(workspace: Workspace) -> None:
+def test_svg_and_mermaid_go_to_stdout(workspace: GraphSpace) -> None:
     svg = workspace.graph("broken", "--format", "svg")
     assert ElementTree.fromstring(svg.out).tag.endswith("svg")
     mermaid = workspace.graph("broken", "--format", "mermaid")
@@ -194,7 +161,7 @@ def test_svg_and_mermaid_go_to_stdout(workspace: Workspace) -> None:
     assert 'n1 -->|"high"| n3' in mermaid.out
 
 
-def test_a_terminal_that_knows_ascii_alone_is_given_no_more(workspace: Workspace) -> None:
+def test_a_terminal_that_knows_ascii_alone_is_given_no_more(workspace: GraphSpace) -> None:
     said = workspace.graph("broken", PYTHONIOENCODING="ascii")
     assert said.code == 0
     assert "`- x fit-2  failed" in said.out
@@ -210,7 +177,7 @@ def test_a_terminal_that_knows_ascii_alone_is_given_no_more(workspace: Workspace
     ],
 )
 def test_wrong_use_is_said(
-    workspace: Workspace, arguments: list[str], code: int, text: str
+    workspace: GraphSpace, arguments: list[str], code: int, text: str
 ) -> None:
     said = workspace.graph("broken", *arguments)
     assert (said.code, said.out) == (code, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from pathlib import Path
@@ -87,6 +88,38 @@ def test_a_pipeline_in_a_pipeline_is_a_child_run(executor: str) -> None:
     assert [first.kind, second.kind] == ["pipeline", "pipeline"]
     assert [len(first.steps), len(second.steps)] == [2, 3]
     assert first.parent == task.id
+
+
+def test_a_failure_in_pipelines_in_pipelines_names_the_outermost_and_the_root(
+    executor: str,
+) -> None:
+    with pytest.raises(StepFailed) as caught:
+        flows.fails_below.options(executor=executor)(depth=3)
+    text = str(caught.value)
+    assert text.startswith("Step 'fails_below' (")
+    assert text.endswith("failed in attempt 1 of 1 with ValueError: too large: 7")
+    assert text.count("Step '") == 2
+
+
+def test_a_pipeline_that_calls_itself_without_end_fails(executor: str) -> None:
+    task = run(flows.endless, executor)
+    assert task.status == "failed"
+    assert "Pipeline 'endless' was called 51 runs deep" in str(task.error)
+
+
+def test_a_failure_of_the_pipeline_function_is_told_without_the_lines_of_pipekit() -> None:
+    task = run(flows.wrong_call, "inline")
+    assert task.failure is not None
+    assert task.failure.place.endswith("in wrong_call")
+    assert task.failure.traceback.count("  File ") == 1
+
+
+def test_a_pipeline_may_be_a_method(executor: str) -> None:
+    task = run(flows.Trainer(3).train, executor, n=5)
+    assert task.value == 15
+    assert task.parameters == {"n": 5}
+    assert run(flows.trainers, executor).value == [4, 6]
+    assert list(inspect.signature(flows.Trainer(3).train).parameters) == ["n"]
 
 
 def test_threads_of_the_pipeline_function_call_steps(executor: str) -> None:
@@ -220,6 +253,12 @@ def test_what_depends_on_a_failure_is_skipped_with_its_root(executor: str) -> No
     assert isinstance(cause, StepFailed)
     assert isinstance(cause.__cause__, ValueError)
     assert "in fail" in caught.value.traceback
+
+
+def test_a_long_chain_of_what_was_skipped_is_told_in_short() -> None:
+    with pytest.raises(StepSkipped, match=r"\(increment-30 <- .* <- … 15 more … <- fail\)") as told:
+        flows.skipping_many.options(executor="inline")(30)
+    assert str(told.value).count("<-") == 16
 
 
 def test_step_failed_carries_cause_step_attempt_and_traceback(executor: str) -> None:

@@ -133,9 +133,13 @@ def calls():
     subprocess.run([sys.executable, __file__, "one"])
     get(held)
 
+@component
+def known(number):
+    return number
+
 @pipeline
 def short():
-    return sum(get([quick(number) for number in range(20)]))
+    return sum(get([known(number) for number in range(20)]))
 
 if __name__ == "__main__":
     names = sys.argv[1:]
@@ -150,6 +154,9 @@ if __name__ == "__main__":
     elif names[0] == "many":
         many.options(executor="process:12")()
     elif names[0] == "short":
+        from pipekit.console import live
+
+        live._SHOW_AFTER_SECONDS = 60.0  # short for that, on however busy a machine
         short()
         print([t.name for t in threading.enumerate() if t.name.startswith("pipekit-")])
         heavy = {"rich", "pipekit.console.screen", "pipekit.console.panel"}
@@ -298,9 +305,11 @@ def test_what_others_write_goes_on_above_the_table_line_by_line(run: Opener) -> 
     terminal = run("writes")
     terminal.until(lambda: len(terminal.table) > 1)
     terminal.go("write")
-    terminal.until(lambda: " ended" in terminal.above)
+    terminal.until(lambda: any(line.endswith(" ended") for line in terminal.above))
     own = [line for line in terminal.above if line[2:3] != ":"]
-    assert own == ["printed", "to stderr", "from below", "from a thread", "begun", " ended"]
+    assert own[:4] == ["printed", "to stderr", "from below", "from a thread"]
+    # Half a line is left alone; whether a line of the run comes between the halves is chance.
+    assert own[4:] in (["begun", " ended"], ["begun ended"])
     assert terminal.table[0].startswith("▶ writes")
     terminal.go("written")
     terminal.go()
@@ -453,7 +462,8 @@ def test_why_a_step_ran_again_stands_in_the_table_and_behind_its_end(run: Opener
 
 
 def test_a_short_run_starts_no_thread_and_imports_nothing_for_the_table(run: Opener) -> None:
-    terminal = run("short")
+    assert run("short").until_over() == 0
+    terminal = run("short")  # on however busy a machine no step takes long: each is reused
     assert terminal.until_over() == 0
     assert "[]\n[]\nafter the run" in terminal.text
 

@@ -105,6 +105,20 @@ FLOW = """
     def outer() -> int:
         return broken() + 1
 
+    @component
+    def stop() -> int:
+        breakpoint()
+        return 1
+
+    @pipeline
+    def stops_in_a_step() -> int:
+        return stop() + 1
+
+    @pipeline
+    def stops_itself() -> int:
+        breakpoint()
+        return 1
+
     @pipeline
     def handled(n: int = 0) -> float:
         try:
@@ -367,6 +381,29 @@ def test_the_debugger_opens_in_the_pipeline_function_where_that_failed(folder: F
     said = folder.debug("flow.py:handled", "--pdb", typed="p n + 41\nq\n")
     assert said.code == 1
     assert "(Pdb) 41\n" in said.out.replace("p n + 41\n", "")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "where"),
+    [("stops_in_a_step", "The debugger was quit in step 'stop'."),
+     ("stops_itself", "The debugger was quit.")],
+)  # fmt: skip
+def test_who_quits_a_debugger_at_a_breakpoint_has_stopped_the_run(
+    folder: Folder, pipeline: str, where: str
+) -> None:
+    said = folder.debug(f"flow.py:{pipeline}", "--executor", "inline", typed="q\n")
+    assert said.code == 130
+    assert f"Stopped: {where}" in said.out
+    assert "stopped in the debugger" in said.out
+    assert folder.runs()[0]["status"] == "stopped"
+
+
+def test_a_breakpoint_in_a_worker_says_what_to_do_instead(folder: Folder) -> None:
+    said = folder.debug("flow.py:stops_in_a_step", typed="")
+    assert said.code == 1
+    assert "a breakpoint was reached in a worker, which has no terminal." in said.out
+    assert "    Hint: run the pipeline with .debug()" in said.out
+    assert "bdb.py" not in said.out
 
 
 def test_the_debugger_stays_away_where_nothing_fails(folder: Folder) -> None:

@@ -102,11 +102,11 @@ def test_a_step_that_was_not_reused_is_listed_with_what_differs(failing: str) ->
         "AssertionError: 3 of 4 steps were not reused in 'means' (ID):",
         "load    completed  reused from load of means ID",
         "> split   completed  ran",
-        "compared with split of means ID: input 'limit' is 4.0, was 3.0",
+        "compared with split of means ID: argument 'limit' is 4.0, was 3.0",
         "> mean    completed  ran",
-        "compared with mean of means ID: input 'numbers' is [4.0,5.0], was [3.0,4.0,5.0]",
+        "compared with mean of means ID: argument 'numbers' is [4.0,5.0], was [3.0,4.0,5.0]",
         "> mean-2  completed  ran",
-        "compared with mean-2 of means ID: input 'numbers' is [0.0,1.0,2.0,3.0], "
+        "compared with mean-2 of means ID: argument 'numbers' is [0.0,1.0,2.0,3.0], "
         "was [0.0,1.0,2.0]",
     ]  # fmt: skip
 
@@ -126,12 +126,12 @@ def test_a_step_that_was_reused_is_listed_with_where_from(failing: str) -> None:
     [
         ("test_reused_after_other_code", "its code changed, or code, a global or a package"),
         ("test_reused_after_another_version", "its version= is '2', was '1'"),
-        ("test_reused_after_another_file", "perhaps what 'path' leads to or holds changed"),
-        ("test_reused_after_none", "it returned only None there"),
+        ("test_reused_after_another_file", "argument 'path' (Path) has other content"),
+        ("test_reused_after_none", "it returned only None then"),
         ("test_reused_without_cache", "it has cache=False: it runs each time"),
-        ("test_reused_after_a_failure", "it was failed there; only what completed is remembered"),
+        ("test_reused_after_a_failure", "it was failed then; only what completed is remembered"),
         ("test_reused_in_a_first_run", "This home has no earlier run of 'means'."),
-        ("test_reused_as_a_new_step", "no earlier run of 'growing' has this step"),
+        ("test_reused_as_a_new_step", "no earlier run has this step"),
     ],
 )
 def test_the_reason_is_named_as_far_as_it_is_known(name: str, reason: str, failing: str) -> None:

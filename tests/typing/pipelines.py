@@ -126,3 +126,17 @@ def of_a_future(future: Future[Model]) -> None:
 
 def of_anything(value: Any) -> None:
     assert_type(get(value), Any)
+
+
+# A pipeline may be a method: bound to its instance, as the function would be.
+
+
+class Lab:
+    @pipeline
+    def trained(self, rounds: int = 3) -> float:
+        return fit(rounds, frame).score
+
+
+assert_type(Lab().trained(2), float)
+assert_type(Lab().trained.run(rounds=2), Task)
+assert_type(Lab.trained(Lab(), 2), float)

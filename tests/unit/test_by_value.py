@@ -20,7 +20,7 @@ from pipekit.artifacts.pickling import reduce_named
 from pipekit.capture.fingerprint import Fingerprinter
 
 SOURCE = """
-import abc, collections, dataclasses, enum, typing
+import abc, collections, dataclasses, enum, functools, typing
 import attrs, pydantic
 
 @dataclasses.dataclass
@@ -39,6 +39,10 @@ class Plain:
     def prop(self): return self.one
     @staticmethod
     def static(): return 2
+
+class Lazy:
+    @functools.cached_property
+    def one(self): return 1
 
 class Slots:
     __slots__ = ("one", "two")

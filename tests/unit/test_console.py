@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -148,6 +149,13 @@ def test_the_middle_of_a_long_traceback_is_left_out() -> None:
     assert "    … 960 lines not shown …" in lines
     assert "    line 999" in lines
     assert len(lines) < 50
+
+
+def test_a_hint_that_the_traceback_has_not_stands_below_it() -> None:
+    stream = Stream()
+    failure = replace(RAISED, message="ValueError: empty. Hint: give it rows.")
+    reporter(stream).steps_ended([step("score", status=Status.FAILED, failure=failure)])
+    assert "    ValueError: empty\n    Hint: give it rows.\n" in stream.getvalue()
 
 
 def test_only_the_first_failure_of_a_component_is_told_in_full() -> None:
@@ -474,6 +482,51 @@ def test_a_table_on_a_terminal_never_cuts_an_id(monkeypatch: pytest.MonkeyPatch)
     draw_table(("id", "name"), [["01j9zk7abcdef", "word " * 30]], stream)
     assert "01j9zk7abcdef" in stream.getvalue()
     assert stream.getvalue().count("word") == 30
+
+
+def test_a_narrow_terminal_keeps_ids_names_and_statuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    stream = Stream(terminal=True)
+    headers = ("id", "name", "project", "status", "started", "duration", "parameters")
+    status = "running (its process is gone)"
+    row = ["01j9zk7abcdef", "train", "iris", status, "2026-11-20 17:30:38", "1.43 s", "n=1"]
+    draw_table(headers, [row], stream)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+    assert "01j9zk7abcdef   train   running (" in text
+    assert max(map(len, text.splitlines())) <= 50
+
+
+def test_names_do_not_stand_in_columns_of_two_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Stream(terminal=True)
+    headers = ("id", "step", "status", "attempts", "started", "duration")
+    row = ["01j9zk7abcdef", "prepare-2", "completed", "1", "17:30:38", "506 ms"]
+    draw_table(headers, [row], stream)
+    assert "prepare-2" in stream.getvalue()
+
+
+def test_wide_characters_take_two_columns_of_a_table_in_a_pipe() -> None:
+    stream = Stream()
+    draw_table(("name", "id"), [["漢字漢字漢字", "1"], ["fit", "2"]], stream)
+    assert stream.lines == ["NAME          ID", "漢字漢字漢字  1", "fit           2"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_table_and_facts_pass_nothing_on_that_moves_the_cursor(terminal: bool) -> None:
+    stream = Stream(terminal=terminal)
+    draw_table(("name",), [["a\x1b[2Jb\x07\nc"]], stream)
+    draw_facts([("error", "d\x1b]0;owned\x07e\nf")], stream)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+    assert "abc" in text
+    assert "de\n" in text
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+def test_a_table_writes_as_escapes_what_an_encoding_cannot_show() -> None:
+    stream = Stream(encoding="ascii")
+    draw_table(("name",), [["fit é"]], stream)
+    assert stream.lines == ["NAME", "fit \\xe9"]
 
 
 def test_a_table_takes_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

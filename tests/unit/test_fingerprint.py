@@ -262,6 +262,77 @@ CLASSES = [
          "def main():\n    class A:\n        'old'\n        n = 1\n    return A.n"),
     edit("an annotation of a plain class", "n: int = 1", "n: float = 1", SAME,
          "class A:\n    n: int = 1\ndef main(): return A.n"),
+    edit("a base that is named with what cannot be pickled", "return 1", "return 2", DIFFERENT,
+         "from typing import Callable, Generic, TypeVar\nT = TypeVar('T')\n"
+         "class A(Generic[T]):\n    def m(self): return 1\n"
+         "class B(A[Callable[..., 'Later']]): pass\ndef main(): return B().m()"),
+    edit("a class that a field names by its text", "= 3", "= 4", DIFFERENT,
+         "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+         "@dataclass\nclass N:\n    b: int = 3\n@dataclass\nclass M:\n    n: list[N]\n"
+         "def main(make): return make(M)"),
+    edit("a class that a field names before it is there", "= 3", "= 4", DIFFERENT,
+         "from dataclasses import dataclass\nfrom typing import Optional\n"
+         "@dataclass\nclass M:\n    n: Optional['N']\n@dataclass\nclass N:\n    b: int = 3\n"
+         "def main(make): return make(M)"),
+    edit("a model behind a type adapter", "= 3", "= 4", DIFFERENT,
+         "from pydantic import BaseModel, TypeAdapter\nclass N(BaseModel):\n    b: int = 3\n"
+         "LIST = TypeAdapter(list[N])\ndef main(x): return LIST.validate_python(x)"),
+    edit("how an attrs field is named in the call", "'q'", "'r'", DIFFERENT,
+         "import attrs\n@attrs.define\nclass N:\n    a: int = attrs.field(alias='q')\n"
+         "def main(x): return N(**x)"),
+    edit("whether an attrs field is compared", "eq=True", "eq=False", DIFFERENT,
+         "import attrs\n@attrs.define\nclass N:\n    a: int = attrs.field(eq=True)\n"
+         "def main(): return N(1) == N(2)"),
+    edit("the metadata of an attrs field", "{'k': 1}", "{'k': 2}", DIFFERENT,
+         "import attrs\n@attrs.define\nclass N:\n"
+         "    a: int = attrs.field(metadata={'k': 1})\n"
+         "def main(): return attrs.fields(N).a.metadata['k']"),
+    edit("what a flag does with bits that it does not know", "KEEP)", "CONFORM)", DIFFERENT,
+         "from enum import CONFORM, KEEP, Flag\nclass F(Flag, boundary=KEEP):\n    A = 1\n"
+         "def main(): return F(3)"),
+    edit("code of the user's on top of a lock or the like", "rate = 3", "rate = 4", DIFFERENT,
+         "import threading\nclass Settings(threading.local):\n    rate = 3\n"
+         "SETTINGS = Settings()\ndef main(x): return x * SETTINGS.rate"),
+]  # fmt: skip
+
+OBJECTS = [
+    edit("which class a method of C is of", "date.isoformat", "datetime.isoformat", DIFFERENT,
+         "from datetime import date, datetime\nshow = date.isoformat\ndef main(x): return show(x)"),
+    edit("what a method of C is bound to", "(5)", "(6)", DIFFERENT,
+         "add = (5).__add__\ndef main(x): return add(x)"),
+    edit("an object that pickles as a name: its class", "return 1", "return 2", DIFFERENT,
+         "class Missing:\n    def __reduce__(self): return 'MISSING'\n"
+         "    def m(self): return 1\nMISSING = Missing()\ndef main(): return MISSING.m()"),
+    edit("an object that pickles as a name: what it holds", "n = 1", "n = 2", DIFFERENT,
+         "class Missing:\n    def __reduce__(self): return 'MISSING'\n"
+         "MISSING = Missing()\nMISSING.n = 1\ndef main(): return MISSING.n"),
+    edit("a class that is made anew by its name", "+ 1", "+ 2", DIFFERENT,
+         "class M:\n    def __reduce__(self): return make, ('M',)\n"
+         "    def m(self, x): return x + 1\n"
+         "def make(name): return ALL[name]()\nALL = {}\nONE = M()\ndef main(x): return ONE.m(x)"),
+    edit("the default of a context variable", "=3", "=4", DIFFERENT,
+         "from contextvars import ContextVar\nR = ContextVar('R', default=3)\n"
+         "def main(x): return x * R.get()"),
+    edit("what stands in a read-only mapping", ": 1", ": 2", DIFFERENT,
+         "from types import MappingProxyType, SimpleNamespace\n"
+         "S = SimpleNamespace(a=MappingProxyType({'a': 1}))\ndef main(): return S.a['a']"),
+]  # fmt: skip
+
+NAMES = [
+    edit("a local's name where `locals()` is asked", "one", "two", DIFFERENT,
+         "def main(x):\n    one = x\n    return locals()"),
+    edit("which local has a name that a text names", "lo, hi", "hi, lo", DIFFERENT,
+         "def main(sql):\n    lo, hi = 1, 2\n    return sql('select * from lo')"),
+    edit("a local's name that no text names", "one", "two", SAME,
+         "def main(sql):\n    one = 1\n    return sql('select * from lo')"),
+    edit("a docstring that is asked for", "old", "new", DIFFERENT,
+         "def helper(): 'old'\ndef main(): return helper.__doc__"),
+    edit("the docstring of a class that is asked for", "old", "new", DIFFERENT,
+         "class A:\n    'old'\ndef main(): return A.__doc__"),
+    edit("the docstring of the module that is asked for", "old", "new", DIFFERENT,
+         "'old'\ndef main(): return __doc__"),
+    edit("annotations that are asked for", "a: int", "a: str", DIFFERENT,
+         "def helper(a: int): pass\ndef main(): return helper.__annotations__"),
 ]  # fmt: skip
 
 COMPONENTS = [
@@ -363,7 +434,7 @@ LAYOUT = [
          "import threading\nlock = threading.Lock()\ndef main(x):\n    with lock: return x"),
 ]  # fmt: skip
 
-TABLE = DEFINITIONS + WRAPPED + CLASSES + COMPONENTS + IMPORTS + LAYOUT
+TABLE = DEFINITIONS + WRAPPED + CLASSES + OBJECTS + NAMES + COMPONENTS + IMPORTS + LAYOUT
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.rule)

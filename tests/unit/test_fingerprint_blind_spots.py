@@ -59,6 +59,20 @@ SPOTS = [
      ["1: globals may reach code by a name that is computed"]),
     ("import sys\ndef main(n): return sys.modules[n]",
      ["2: sys.modules may reach code by a name that is computed"]),
+    ("import pickle\ndef main(f): return pickle.load(f)",
+     ["2: pickle.load may reach code by a name that is computed"]),
+    ("from pickle import loads\ndef main(f): return loads(f)",
+     ["2: _pickle.loads may reach code by a name that is computed"]),
+    ("class A: pass\ndef main(): return A.__subclasses__()",
+     ["2: __subclasses__() may reach classes that the code does not name"]),
+    ("def main(x): return type(x).__doc__",
+     ["1: takes __doc__ from what the code does not name, where it does not count"]),
+    ("import inspect\ndef main(f): return inspect.signature(f)",
+     ["2: uses the text of code, which does not count: inspect.signature()"]),
+    ("import numpy as np\ndef helper(x): return x\nuf = np.frompyfunc(helper, 1, 1)\n"
+     "def main(x): return uf(x)",
+     ["0: global 'flow.uf' is a ufunc, whose content is not seen (it says that it is "
+      "'helper (vectorized)' of a module, and is not)"]),
 ]  # fmt: skip
 
 

@@ -26,24 +26,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from future_likeness import Done, future
 
 from pipekit.api.future import Future, get, is_future, output_of, source_of, value_of
-
-
-class Done:
-    """A step that has its value."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def get_output(self, output: str) -> Any:
-        return self.value
-
-    def has_output(self, output: str) -> bool:
-        return True
-
-    def describe_output(self, output: str) -> str:
-        return f"fit.{output}, completed"
 
 
 class NeverDone:
@@ -64,10 +49,6 @@ class Failed(Done):
 
     def get_output(self, output: str) -> Any:
         raise self.value
-
-
-def future(value: Any) -> Any:
-    return Future(Done(value), "value")
 
 
 def pending() -> Any:

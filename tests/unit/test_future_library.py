@@ -270,8 +270,13 @@ SAME: dict[str, tuple[list[Any], Use]] = {
         ALL,
         lambda x: [
             isinstance(x, t)
-            for t in (numbers.Number, collections.abc.Mapping, collections.abc.Sequence, HasReal)
+            for t in (numbers.Number, collections.abc.Mapping, collections.abc.Sequence)
         ],
+    ),
+    # From Python 3.12 on the attributes of a class are looked up past everything it could say.
+    "isinstance of a protocol": (
+        [value for value in ALL if value is not int or sys.version_info < (3, 12)],
+        lambda x: isinstance(x, HasReal),
     ),
     "isinstance of it": ([int, (int, str), int | str], lambda x: isinstance(3, x)),
     "issubclass of it": ([int, (int, str)], lambda x: issubclass(bool, x)),

@@ -98,7 +98,7 @@ def replaced(value: Any) -> Any:
         Point(1, 2),
         Options(1),
         Options,
-        object(),
+        pytest.param(object(), id="an object"),
         list(range(100)),
     ],
     ids=repr,

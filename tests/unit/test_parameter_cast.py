@@ -332,3 +332,8 @@ def test_a_type_alias_is_the_type_that_it_stands_for() -> None:
     space: dict[str, Any] = {}
     exec("type Size = int\ndef function(it: Size): ...", space)
     assert cast(parameters_of(space["function"])[0], ["3"]) == 3
+
+
+def test_a_name_that_stands_twice_in_typed_json_is_refused() -> None:
+    with pytest.raises(Misfit, match="it has 'a' twice"):
+        cast(of(dict[str, int]), ['{"a": 1, "a": 2}'])

@@ -185,15 +185,28 @@ def test_a_step_called_after_the_stop_is_stopped() -> None:
     assert planner.handle(p.StepCalled(0)) == [p.Stop(0, 0)]
 
 
-def test_a_chain_of_many_steps_ends_without_deep_recursion() -> None:
+def long_chain() -> p.Planner:
+    """The first of 20,000 steps runs, each of the others waits for the one before it."""
     planner = p.Planner()
     started(planner, 0)
     for step in range(1, 20_000):
         planner.handle(p.StepCalled(step, (step - 1,)))
-    # Chains of causes are as long as the chain of steps: only the first and last are looked at.
-    commands = planner.handle(p.StopAsked())
+    return planner
+
+
+def test_a_chain_of_many_steps_ends_without_deep_recursion() -> None:
+    commands = long_chain().handle(p.StopAsked())
     assert commands[0] == p.Halt(0, 1)
     assert len(commands) == 20_000
+
+
+def test_a_long_chain_of_causes_is_told_by_its_ends_and_how_much_is_between_them() -> None:
+    skips = long_chain().handle(p.AttemptFailed(0, 1, BROKEN, retryable=False))[1:]
+    assert [skip.step for skip in skips if isinstance(skip, p.Skip)] == list(range(1, 20_000))
+    assert skips[0] == p.Skip(1, (1, 0))
+    assert skips[14] == p.Skip(15, tuple(range(15, -1, -1)))
+    assert skips[15] == p.Skip(16, (*range(16, 1, -1), 0), 1)
+    assert skips[-1] == p.Skip(19_999, (*range(19_999, 19_984, -1), 0), 19_984)
 
 
 def test_a_step_that_is_refused_fails_without_an_attempt() -> None:

@@ -9,9 +9,9 @@ import enum
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -593,6 +593,13 @@ def test_a_path_to_nothing_is_named(artifacts: ArtifactStore, tmp_path: Path) ->
 # --- users' serializers -----------------------------------------------------------------------
 
 
+T = TypeVar("T")
+
+
+class Boxed(pydantic.BaseModel, Generic[T]):
+    held: T
+
+
 class Upper:
     """Stores a `Name` as text."""
 
@@ -614,15 +621,20 @@ class Upper:
 @pytest.fixture
 def registered() -> Iterator[None]:
     """What a test registers is gone after it."""
+    before = dict(REGISTERED)
     yield
     REGISTERED.clear()
+    REGISTERED.update(before)
 
 
 @pytest.mark.usefixtures("registered")
 def test_a_registered_serializer_goes_first(artifacts: ArtifactStore) -> None:
     register_serializer(Upper())
     stored, content = artifacts.put(Name("abc"), where="The value")
-    assert (stored.serializer, stored.preview) == ("upper", "")
+    name, _, code = stored.serializer.partition("@")
+    assert (name, len(code), stored.preview) == ("upper", 16, "")
+    assert artifacts.is_current(stored)
+    assert not artifacts.is_current(replace(stored, serializer=f"upper@{'0' * 16}"))
     assert artifacts.get(stored, content) == Name("ABC")
     assert artifacts.put(1, where="The value")[0].serializer == "json"
 
@@ -633,6 +645,11 @@ def test_a_name_that_is_taken_is_refused(artifacts: ArtifactStore) -> None:
         taken.name = name
         with pytest.raises(UsageError, match=name):
             register_serializer(taken)
+
+
+def test_an_instance_of_a_generic_model_comes_back_as_that_class(artifacts: ArtifactStore) -> None:
+    stored, content = artifacts.put(Boxed[int](held=1), where="The value")
+    assert type(artifacts.get(stored, content)) is Boxed[int]
 
 
 @pytest.mark.usefixtures("registered")
@@ -685,7 +702,5 @@ def test_a_value_of_an_unknown_serializer_says_which(
     artifacts: ArtifactStore, tmp_path: Path
 ) -> None:
     stored, content = artifacts.put(5, where="The value")
-    from dataclasses import replace
-
     with pytest.raises(ArtifactError, match="did you mean 'json'"):
         artifacts.get(replace(stored, serializer="jsn"), content)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pipekit.testing
+from pipekit import component, pipeline
 from pipekit.clock import SystemClock
 from pipekit.control.session import find_session
 from pipekit.errors import NotFound, UnknownExecutor, UsageError
@@ -158,3 +159,25 @@ def test_the_plugin_imports_nothing_but_pytest_and_the_names_of_its_packages() -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == ["pipekit", "pipekit.testing", "pipekit.testing.plugin"]
+
+
+def test_a_component_with_a_number_in_its_name_is_no_other_call_of_the_one_without(
+    tmp_path: Path,
+) -> None:
+    def fit(number: int) -> int:
+        return number
+
+    def other(number: int) -> int:
+        return -number
+
+    def both(number: int) -> list[int]:
+        return [component(fit)(1), component(other, name="fit-2")(number)]
+
+    with temporary_home(tmp_path / "home", store="memory"):
+        pipeline(both).run(1)
+        run = pipeline(both).run(2)
+        assert_reused(run, "fit")
+        assert_ran(run, "fit-2")
+        assert_ran(run["fit-2"], "fit-2")
+        with pytest.raises(NotFound):
+            assert_ran(run["fit-2"], "fit")

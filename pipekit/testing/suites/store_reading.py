@@ -186,6 +186,8 @@ class ReadingContract:
                 ({"statuses": {Status.RUNNING, Status.DRAFT}}, "dcb"),
                 ({"project": "p"}, "db"),
                 ({"name": "n"}, "ba"),
+                ({"step_key": "k"}, "ca"),
+                ({"step_key": "k", "parent": "d"}, "a"),
                 ({"project": "p", "name": "n", "parent": "d", "kinds": [Kind.STEP]}, "b"),
                 ({"kinds": [Kind.PIPELINE, Kind.SCRIPT], "limit": 1}, "d"),
             ],
@@ -195,9 +197,11 @@ class ReadingContract:
         ) -> None:
             create(
                 store,
-                a_task("a", parent="d", project="q", name="n", status=Status.PENDING),
+                a_task("a", parent="d", project="q", name="n", status=Status.PENDING, step_key="k"),
                 a_task("b", parent="d", project="p", name="n", status=Status.RUNNING),
-                a_task("c", kind=Kind.SCRIPT, project="q", name="m", status=Status.DRAFT),
+                a_task(
+                    "c", kind=Kind.SCRIPT, project="q", name="m", status=Status.DRAFT, step_key="k"
+                ),
                 a_task("d", kind=Kind.PIPELINE, project="p", name="m", status=Status.RUNNING),
             )
             assert "".join(task.id for task in store.list_tasks(**filters)) == found
