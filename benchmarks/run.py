@@ -18,7 +18,9 @@ from pathlib import Path
 
 from measurement import Row, print_table, run_process
 
-BENCHMARKS = ("startup", "fanout", "chain", "cached", "large_array", "futures", "drawing")
+BENCHMARKS = (
+    "startup", "fanout", "chain", "cached", "large_array", "futures", "drawing", "observing",
+)  # fmt: skip
 
 
 def main() -> None:

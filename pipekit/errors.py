@@ -12,6 +12,7 @@
     │   └── MetricNotFound
     ├── StoreError
     │   ├── StoreUnavailable        cannot be opened, read or written
+    │   ├── HomeNotPrivate          others may write there
     │   └── StoreVersionMismatch    made by a newer pipekit, or too old to migrate
     ├── ArtifactError
     │   ├── NotSerializable
@@ -25,6 +26,7 @@
         └── StepSkipped
     Stopped (BaseException)         a wish to stop that `except Exception` must not eat
       DebuggerQuit                  it was `q` in a debugger
+    DamagedMemo (UserWarning)       what was remembered of a step cannot be used: it runs again
     PipelineWarning (UserWarning)   a pipeline function asks of a future what none can fake
 
 Each is built from fields; the class writes the sentence, then a hint with something to type.
@@ -166,6 +168,10 @@ class StoreUnavailable(StoreError):
     """The store or the blobs cannot be reached, read or written."""
 
 
+class HomeNotPrivate(StoreError):
+    """Another user may change what is kept in the home."""
+
+
 class StoreVersionMismatch(StoreError):
     def __init__(self, *, where: str, found: int, known: int) -> None:
         self.found = found
@@ -256,6 +262,19 @@ class CodeChanged(PipekitError):
         )
 
 
+class BlindSpotRefused(UsageError):
+    """A component reaches code that cannot be followed, and its policy is to refuse that."""
+
+    def __init__(self, *, component: str, spots: Sequence[str]) -> None:
+        self.spots: tuple[str, ...] = tuple(spots)
+        super().__init__(
+            f"Component {component!r} reaches what its cache key cannot tell of: "
+            f"{'; '.join(spots)}. The step was not run.",
+            hint="name what it rests on in depends_on=[…], or change version='…' with it; "
+            "blind_spots='ok' takes it as it is, cache=False runs the step each time.",
+        )
+
+
 class StepError(PipekitError):
     """The value of a step that has none was asked for.
 
@@ -294,6 +313,16 @@ class Stopped(BaseException):
 
 class DebuggerQuit(Stopped):
     """The run was stopped by `q` in a debugger that holds a step or the pipeline function."""
+
+
+class DamagedMemo(UserWarning):
+    """What was remembered of a step is not what was written, or was written by another version."""
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(
+            f"What is remembered of a step (memo {key[:12]}) is damaged, and was forgotten: the "
+            "step runs again."
+        )
 
 
 class PipelineWarning(UserWarning):

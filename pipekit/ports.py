@@ -10,12 +10,26 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, Literal, NamedTuple, Protocol
 
 from pipekit.model.failure import Failure, FailureKind
-from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Metric, Task
+from pipekit.model.records import (
+    Artifact,
+    Attempt,
+    Change,
+    Collected,
+    Event,
+    Kind,
+    Lease,
+    Memo,
+    Metric,
+    Task,
+)
 from pipekit.model.status import Status
+from pipekit.model.trace import Reads
 from pipekit.model.value import Digest, StoredValue
+
+Contents = Literal["all", "values"]
 
 
 class Store(Protocol):
@@ -79,11 +93,67 @@ class Store(Protocol):
     def find_memos(self, keys: Collection[Digest]) -> dict[Digest, Memo]:
         """The memos that exist among `keys`."""
 
+    def find_memo_of(self, task_id: str) -> Memo | None:
+        """The memo that this task computed; None where there is none (any more)."""
+
     def remove_memo(self, key: Digest) -> bool:
         """Forget a memo; False where there was none."""
 
+    def find_duration(self, component: str) -> float | None:
+        """How many seconds the newest memo of a component took; None where there is none."""
+
+    def list_memos(self) -> list[Memo]:
+        """All memos, oldest first."""
+
+    def count_uses(self) -> dict[str, tuple[int, float]]:
+        """Id of a task whose outcome was reused -> how often, and when last, as far as the tasks
+        that reused it are recorded."""
+
+    def count_outcomes(self) -> dict[str, tuple[int, int]]:
+        """Component (`module:qualname`) -> how many of its completed steps were reused, and how
+        many computed; without those that say `cache=False`."""
+
+    def pin(self, ids: Collection[str]) -> None:
+        """Let no collection take these away: keys of memos, and ids of runs. Idempotent."""
+
+    def unpin(self, ids: Collection[str]) -> None:
+        """Take pins away. Idempotent."""
+
+    def list_pins(self) -> set[str]:
+        """All that is pinned."""
+
+    def take_lease(self, lease: Lease, *, now: float, instead_of: str = "") -> bool:
+        """Take the lease of a key, in one statement; False where another task has it.
+
+        It is had by another task until its `until`, unless that task is `instead_of`, whose process
+        the caller knows to be gone. Taking it again renews it.
+        """
+
+    def find_lease(self, key: Digest) -> Lease | None:
+        """The lease of a key, over or not."""
+
+    def release_leases(self, task_id: str) -> None:
+        """Give up what this task has. Idempotent."""
+
+    def collect(
+        self, runs: Collection[str], *, contents: Contents = "all", dry: bool = False
+    ) -> Collected:
+        """Forget these runs with all that lies below them, then what nothing refers to any more, in
+        one transaction. `dry`: say what would go, and change nothing.
+
+        What goes: tasks, attempts, artifacts, events and metrics of the runs, but for a run that is
+        pinned; the pins and leases of what is gone; each memo that no task computed or
+        reused that is left, unless it is pinned; contents that no artifact, memo or spec that
+        is left refers to. `contents="values"` leaves, of these, those that none of the artifacts
+        and memos which go referred to: a run that goes on may be about to.
+        """
+
     def read_contents(self, digests: Collection[Digest]) -> dict[Digest, bytes]:
         """The inline bytes that exist among `digests`."""
+
+    def remove_contents(self, digests: Collection[Digest]) -> None:
+        """Forget inline bytes that are not what they should be, so that they can be written again.
+        Idempotent."""
 
     def close(self) -> None:
         """Release what the store holds. Idempotent."""
@@ -111,6 +181,13 @@ class BlobStore(Protocol):
 
     def remove(self, digest: Digest) -> bool:
         """Delete the blob; False where it was absent."""
+
+    def remove_old(self, digest: Digest, *, before: float) -> int | None:
+        """Delete the blob unless it was adopted (anew) at or after that time; how many bytes that
+        freed, None where it stays. Who adopts it at this moment is not disturbed."""
+
+    def list_sizes(self) -> Iterator[tuple[Digest, int, float]]:
+        """Every blob, with its size in bytes and when it was adopted last, in no order."""
 
     def list_digests(self) -> Iterator[Digest]:
         """Every blob, in no order."""
@@ -213,6 +290,11 @@ class Assignment:
     """Up to where in that file `wrote` was told."""
     asked_afresh: bool = False
     """A second worker was asked, after one whose code was older."""
+    find_change: Callable[[], str] = lambda: ""
+    """What the step rests on and has changed in this process since its key was made, as a phrase;
+    for executors that run it here."""
+    found_changed: str = ""
+    """What a worker found changed by an earlier step of its own; set where another took over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -224,6 +306,12 @@ class Outcome:
     outputs: tuple[tuple[str, StoredValue, bytes | None], ...] = ()
     none: bool = False
     """The function returned None and nothing else."""
+    reads: Reads = ()
+    """What it was seen to read and write."""
+    unsure: str = ""
+    """Why what it read does not settle its outcome, where that is so."""
+    changed: str = ""
+    """What the step rested on and has changed in its process, as a phrase."""
     message: str = ""
     traceback: str = ""
     exception_class: str = ""
@@ -354,3 +442,6 @@ class Reporter(Protocol):
 
     def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
         """The component's key does not see `what`. In the thread of the pipeline function."""
+
+    def warned(self, text: str) -> None:
+        """Something about a run that its author should know, in full sentences."""

@@ -39,6 +39,9 @@ class Settings:
     below them, where stderr is a terminal that can show it; `auto` is live on such a terminal."""
     log_limit_bytes: int = 256 * 1024 * 1024
     """Console output of one attempt above which the attempt is ended."""
+    blind_spots: Literal["warn", "rerun", "error", "ok"] = "warn"
+    """What is done where the code that a step reaches cannot be followed: it is named, the step
+    runs each time, the run is refused, nothing."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Setting -> where its value came from, for those that are not the default."""
 
@@ -54,7 +57,8 @@ class Settings:
 _SETTABLE = tuple(
     f.name for f in fields(Settings) if f.name not in ("home", "project_root", "sources")
 )
-_CHOICES = {"durability": ("normal", "full"), "progress": ("auto", "live", "lines", "off")}
+_CHOICES = {"durability": ("normal", "full"), "progress": ("auto", "live", "lines", "off"),
+            "blind_spots": ("warn", "rerun", "error", "ok")}  # fmt: skip
 
 
 def read_settings(start: Path | None = None, **given: Any) -> Settings:

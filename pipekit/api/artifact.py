@@ -33,13 +33,25 @@ class ArtifactView:
         """A few lines about it, made when it was stored."""
 
     def get(self) -> Any:
-        """The value: a fresh copy each time.
+        """The value: a fresh copy each time. Where a class that it was made with has moved or is
+        gone, what is left of it, which says so: its `state` is what was stored.
 
         Raises:
             BlobMissing, BlobCorrupt, UntrustedPickle: it cannot be had.
         """
-        what = f"artifact {self.name!r} of {self._task_name!r}"
-        return self._archive.load(self._artifact.value, what=what)
+        return self._archive.load(self._artifact.value, what=self._what, inert=True)
+
+    def get_exact(self) -> Any:
+        """The value, or an error where a class that it was made with cannot be found.
+
+        Raises:
+            BlobMissing, BlobCorrupt, UntrustedPickle, ArtifactError: it cannot be had.
+        """
+        return self._archive.load(self._artifact.value, what=self._what)
+
+    @property
+    def _what(self) -> str:
+        return f"artifact {self.name!r} of {self._task_name!r}"
 
     def get_local_copy(self) -> Path:
         """A file with the stored bytes that is yours: what is done to it changes nothing here.

@@ -123,7 +123,7 @@ def _add(
             step.mailbox = Mailbox()
         run.steps.append(step)
         options = use.options
-        keyed = options.cache is not False and not use.is_pipeline
+        keyed = use.is_keyed
         session.scheduler.send(run, StepCalled(number, tuple(needs), options.retries, keyed))
     if occurrence and last is not calling and not keyed and not user_key:
         warnings.warn(
@@ -180,7 +180,8 @@ class _Capture:
         if kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _PLAIN_BYTES):
             if kind is PosixPath:
                 return self._path(name, value)
-            return Argument(name, hasher.digest(value), _shown(value, kind))
+            text = value if kind is str else ""
+            return Argument(name, hasher.digest(value), _shown(value, kind), text=text)
         if is_future(value):
             return self._future(name, value)
         if _is_default(self._use, name, value):

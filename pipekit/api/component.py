@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -232,34 +233,45 @@ class Component(Generic[P, R_co]):
         held = self._held(run, self._holding) if self._holding else ""
         known = (self._used_as, held)
         use = run.uses.get(known)
-        if use is None:
+        if use is None or self._has_changed(use):
             if run.fatal is not None:
                 raise run.fatal
             with run.lock:
                 use = run.uses.get(known)
-                if use is None:
-                    use = run.uses[known] = self._make_use(run, binder)
+                if use is None or self._has_changed(use):
+                    use = run.uses[known] = self._make_use(run, binder, again=use is not None)
         return use
 
-    def _make_use(self, run: Run, binder: Binder) -> Use:
+    def _has_changed(self, use: Use) -> bool:
+        # Variables may have been set between two calls. A worker has its own, and refuses what was
+        # called with others; in this process what is large is compared too.
+        return bool(use.find_change(quick=use.executor != "inline"))
+
+    def _make_use(self, run: Run, binder: Binder, *, again: bool) -> Use:
         from pipekit.control.use import Use
 
         fingerprinter = run.session.fingerprinter
-        if self._holding:
+        if self._holding or again:
             fingerprinter = fingerprinter.fresh()  # what it holds may differ from run to run
         if self._outputs is None:
             self._outputs = self._options.outputs or outputs_from_annotation(self.function)
-        use = Use(
+        make = partial(
+            Use,
             self.function,
             self._options,
             outputs=self._outputs,
             defaults=binder.defaults,
-            fingerprinter=fingerprinter,
             executor=run.executor,
+            parameters=binder.parameters,
+            blind_spots=run.session.settings.blind_spots,
         )
+        use = make(fingerprinter=fingerprinter)
+        if self._has_changed(use):  # after other components of the module were looked at
+            use = make(fingerprinter=fingerprinter.fresh())
         run.session.keep_source(run, use.source)
         if self._options.cache is not False:
             run.session.warn_of_blind_spots(run, use)
+        run.session.keep_code(run, use.fingerprint)
         return use
 
 
@@ -300,7 +312,8 @@ def component(function: Any = None, /, **options: Any) -> Any:
             of futures. One name, or none, takes the return value whole (as `value` without a
             name); `-> tuple[A, B]` without `outputs` gives `value_0`, `value_1`.
         cache: None (default) reuses an outcome whose code and inputs are unchanged, unless the
-            step only returned None; True reuses that too; False runs the step each time.
+            step only returned None; True reuses that too; False runs the step each time; a
+            timedelta reuses, as True does, what is no older than that.
         version: Counts into the cache key; change it to make remembered outcomes stale.
         retries: Further attempts after a failed one.
         retry_delay: Seconds before the first retry; doubles with each.
@@ -308,6 +321,13 @@ def component(function: Any = None, /, **options: Any) -> Any:
             are retried in any case.
         timeout: Seconds after which an attempt is ended.
         executor: Where its steps run, if not where the pipeline's do.
+        depends_on: What else counts into the key, one or a list: functions, classes, modules (or
+            their names), files and folders (by content, relative to the project).
+        ignore: What does not count: arguments by name, and globals, functions or classes that its
+            code reaches as `"module.NAME"`.
+        blind_spots: What is done where the code that it reaches cannot be followed: `"warn"` names
+            it, `"rerun"` runs the step each time, `"error"` refuses the run, `"ok"` is silent;
+            default: the setting `PIPEKIT_BLIND_SPOTS`.
 
     Raises:
         UsageError: an option is unknown, or its value cannot be right.

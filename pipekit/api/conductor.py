@@ -12,6 +12,7 @@ from pipekit.capture.source_text import source_text_of
 from pipekit.control.current import current_run
 from pipekit.control.executor_set import parse_executor
 from pipekit.control.output import Output
+from pipekit.control.reuse import Wishes
 from pipekit.control.run import Run
 from pipekit.control.session import archive_for, session_for
 from pipekit.control.thread_context import carry_runs
@@ -20,6 +21,7 @@ from pipekit.control.use import Use
 from pipekit.errors import (
     DebuggerQuit,
     PipekitError,
+    PipelineWarning,
     StepError,
     Stopped,
     StoreUnavailable,
@@ -70,6 +72,28 @@ class Conducted:
             raise self.error.with_traceback(_user_frames(self.error.__traceback__))
         return self._value
 
+    def warned(self) -> Conducted:
+        """Itself, after a warning where a step that was to be refreshed was not called."""
+        unmet = self.unmet
+        if unmet:
+            import warnings
+
+            warnings.warn(PipelineWarning(self.unmet_text(unmet)), stacklevel=3)
+        return self
+
+    @property
+    def unmet(self) -> list[str]:
+        """Names of steps that were to be refreshed, and that no step of the run has. None where the
+        run did not come to its end."""
+        return self.run.wishes.unmet(self.run) if self.run.status is Status.COMPLETED else []
+
+    def unmet_text(self, unmet: list[str]) -> str:
+        """What to say of them."""
+        names = [step.name for step in self.run.steps]
+        listed = f"Its steps: {', '.join(names[:12])}." if names else "It called none."
+        wanted = " or ".join(map(repr, unmet))
+        return f"Nothing of that name was refreshed: the run called no step {wanted}. {listed}"
+
     def task(self) -> TaskView:
         """The run's Task. Raises what is no failure of the run: Ctrl-C, an exit, a store that is
         gone."""
@@ -107,6 +131,7 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str 
         executor=executor,
     )
     run.until = Until(until) if until else None
+    run.wishes = Wishes(reuses=pipeline.cache, refreshed=pipeline.refresh)
     session.enter_run()
     try:
         _record_start(run, pipeline, bound)
@@ -157,6 +182,7 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         logged=lambda logged: session.post(lambda: assignment.logged(logged)),
     )
     child.started_at = session.now()
+    child.wishes = parent.wishes.below(step, reuses=pipeline.cache, refreshed=pipeline.refresh)
     try:
         args, kwargs = load_arguments(
             assignment.arguments, assignment.inputs(), session.archive.artifacts
@@ -207,7 +233,9 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
             pipeline.entry,
             parameters={name: _shown(value) for name, value in bound.items()},
             settings={"executor": run.executor}
-            | ({"until": run.until.name} if run.until is not None else {}),
+            | ({"until": run.until.name} if run.until is not None else {})
+            | ({} if pipeline.cache else {"cache": False})
+            | ({"refresh": list(pipeline.refresh)} if pipeline.refresh else {}),
             source=source.digest,
         ),
         type="controller",
@@ -245,6 +273,7 @@ def _conduct(
         if times_pickled() != pickled_before:
             # A future stood where `get` does not look (in a frame, say): give what was stored.
             value = session.archive.load(stored, what="the value", content=content)
+        session.warn_of_changes(run)
         _close(run)
         session.scheduler.send(run, PipelineReturned())
     except BaseException as caught:  # noqa: BLE001 - user code; raised again by `result`

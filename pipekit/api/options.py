@@ -6,8 +6,10 @@ Never imported at run time: what holds there is checked in `pipekit.model.option
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Literal, TypedDict
 
+BlindSpots = Literal["warn", "rerun", "error", "ok"]
 OnFailure = Literal["fail", "continue"]
 
 
@@ -16,13 +18,16 @@ class ComponentKeywords(TypedDict, total=False):
 
     name: str
     outputs: str | Iterable[str] | None
-    cache: bool | None
+    cache: bool | timedelta | None
     version: str | int
     retries: int
     retry_delay: float
     retry_on: type[BaseException] | Iterable[type[BaseException]]
     timeout: float | None
     executor: str
+    depends_on: object
+    ignore: str | Iterable[str]
+    blind_spots: BlindSpots
 
 
 class PipelineKeywords(TypedDict, total=False):
@@ -33,3 +38,4 @@ class PipelineKeywords(TypedDict, total=False):
     version: str
     on_failure: OnFailure
     executor: str
+    cache: bool

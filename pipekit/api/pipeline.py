@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MethodType
 from typing import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipekit.api.check import Checker
     from pipekit.api.options import OnFailure, PipelineKeywords
     from pipekit.api.task import Task
+    from pipekit.model.plan import Plan
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -39,7 +40,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 __tracebackhide__ = True
 """For pytest: where a run raises, a test's traceback ends at the user's line."""
-_OPTIONS = ("name", "project", "version", "on_failure", "executor")
+_OPTIONS = ("name", "project", "version", "on_failure", "executor", "cache")
 
 
 class Pipeline(Generic[P, R_co]):
@@ -53,7 +54,8 @@ class Pipeline(Generic[P, R_co]):
 
     def __init__(
         self, function: Callable[P, R_co], *, name: str = "", project: str = "", version: str = "",
-        on_failure: OnFailure = "fail", executor: str = "",
+        on_failure: OnFailure = "fail", executor: str = "", cache: bool = True,
+        refresh: Iterable[str] = (),
     ) -> None:  # fmt: skip
         if not callable(function):
             raise UsageError(
@@ -62,6 +64,8 @@ class Pipeline(Generic[P, R_co]):
             )
         if on_failure not in ("fail", "continue"):
             raise UsageError(f"on_failure={on_failure!r} is to be 'fail' or 'continue'.")
+        if not isinstance(cache, bool):
+            raise UsageError(f"cache={cache!r} of a pipeline is to be True or False.")
         _check_plain(function)
         self.function = function
         self.name: str = check_name(name, "Pipeline") or getattr(
@@ -71,6 +75,8 @@ class Pipeline(Generic[P, R_co]):
         self.version = version
         self.on_failure: OnFailure = on_failure
         self.executor = executor
+        self.cache: bool = cache
+        self.refresh: tuple[str, ...] = _names(refresh)
         self._binder: Binder | None = None
         self._checker: Checker | None = None
         functools.update_wrapper(self, function, updated=())
@@ -87,13 +93,24 @@ class Pipeline(Generic[P, R_co]):
         run = current_run.get()
         if run is not None:
             return cast(R_co, conductor.call_child(self, run, args, kwargs))
-        return cast(R_co, conductor.run_now(self, args, kwargs).result())
+        return cast(R_co, conductor.run_now(self, args, kwargs).warned().result())
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Task:
         """Run now, and return the run's `Task`, however it ended: see its `status` and `error`."""
         from pipekit.api import conductor
 
-        return conductor.run_now(self, args, kwargs).task()
+        return conductor.run_now(self, args, kwargs).warned().task()
+
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """What a run would do now: which steps must run, which may, which are cached. Runs no step
+        and records no run; the pipeline function itself is called.
+
+        Raises:
+            Exception: what the pipeline function raised.
+        """
+        from pipekit.api.planning import plan_now
+
+        return plan_now(self, args, kwargs)
 
     def debug(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run now, with each step at its call in this thread, so that breakpoints work."""
@@ -101,12 +118,18 @@ class Pipeline(Generic[P, R_co]):
 
     def options(
         self, *, executor: str | None = None, name: str | None = None, project: str | None = None,
-        version: str | None = None, on_failure: OnFailure | None = None,
+        version: str | None = None, on_failure: OnFailure | None = None, cache: bool | None = None,
+        refresh: str | Iterable[str] | None = None,
     ) -> Pipeline[P, R_co]:  # fmt: skip
-        """The same pipeline with other options.
+        """The same pipeline with other options: those of `pipeline`, and `refresh`.
+
+        Args:
+            refresh: Names of steps (`fit-2`) or of components (`fit`: all its steps) that run
+                whatever is remembered of them. What follows runs again where their value changed.
 
         Raises:
             UnknownExecutor: `executor` is none of the known.
+            UsageError: another value cannot be right.
         """
         if executor is not None:
             from pipekit.control.executor_set import parse_executor
@@ -119,6 +142,8 @@ class Pipeline(Generic[P, R_co]):
             version=self.version if version is None else version,
             on_failure=self.on_failure if on_failure is None else on_failure,
             executor=self.executor if executor is None else executor,
+            cache=self.cache if cache is None else cache,
+            refresh=self.refresh if refresh is None else refresh,
         )
 
     @overload
@@ -185,6 +210,20 @@ class Pipeline(Generic[P, R_co]):
         return f"<pipeline {self.name}>"
 
 
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    """
+    Raises:
+        UsageError: these are no names of steps.
+    """
+    names = (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise UsageError(
+                f"refresh={given!r} is to be names of steps.", hint="write refresh=['fit']."
+            )
+    return names
+
+
 def _check_plain(function: Callable[..., Any]) -> None:
     """
     Raises:
@@ -226,6 +265,8 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
         on_failure: What a failure that leaves the function does to the other steps: `fail`
             (default) stops them, `continue` lets what does not depend on it finish.
         executor: Where its steps run: `process` (default), `process:8`, `inline`.
+        cache: False reuses nothing that an earlier run has computed. What its steps give is
+            remembered all the same.
 
     Raises:
         UsageError: an option is unknown, or its value cannot be right.
@@ -236,7 +277,7 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
                 f"pipeline has no option {name!r}. It has: {', '.join(_OPTIONS)}.",
                 hint=nearest(name, _OPTIONS),
             )
-        if not isinstance(value, str):
+        if name != "cache" and not isinstance(value, str):
             raise UsageError(f"{name}={value!r} is to be text.")
     if function is None:
         return lambda decorated: Pipeline(decorated, **options)

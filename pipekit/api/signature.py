@@ -49,6 +49,11 @@ class Binder:
             if type(parameter.default) in _MUTABLE
         )
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return tuple(self._signature.parameters)
+
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Parameter name -> value, defaults filled in, in the order of the signature.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pipekit.api.artifact import Artifacts
 from pipekit.api.metric import Metrics
 from pipekit.clock import to_datetime
-from pipekit.control.earlier import explain
 from pipekit.errors import NotFound, PipekitError, TaskNotFound, UsageError, listed, nearest, short
 from pipekit.model.failure import Failure
 from pipekit.model.records import RUN_KINDS, Attempt, Kind
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipekit.control.archive import Archive
     from pipekit.control.step import Step
+    from pipekit.control.why import Why
 
 
 _RECORDED_WITHIN_SECONDS = 5.0
@@ -284,13 +284,13 @@ class Task:
         return Metrics(self.id, record.name, logged)
 
     @property
-    def why(self) -> str:
-        """Why it ran, from where it was reused, or why it did not run, in a few words: compared
-        with the same step of the run of its pipeline before this one."""
-        record = self.record
-        if record.reused_from is not None:
-            return f"reused from {short(record.reused_from)}"
-        return explain(self._archive.store, record)[0].short
+    def why(self) -> Why:
+        """Why it ran, from where it was reused, or why it did not run: compared with the same step
+        of the run of its pipeline before this one. `str()` of it is the answer in a few words;
+        `.changes` are the differences one by one, of code and of values."""
+        from pipekit.control.why import why
+
+        return why(self._archive, self.record)
 
     @property
     def value(self) -> Any:

@@ -18,6 +18,8 @@ from pipekit.model.value import Digest
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
+_DOOMED = "old-"
+
 T = TypeVar("T")
 
 
@@ -90,6 +92,7 @@ class LocalBlobStore:
                 except OSError as error:
                     if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                         raise
+            os.utime(target)  # wanted now, so it is not old
             _remove_tree(str(folder))
         except OSError as error:
             raise unavailable(self._root, error) from error
@@ -109,6 +112,57 @@ class LocalBlobStore:
         except OSError as error:
             raise unavailable(self._root, error) from error
         return True
+
+    def remove_old(self, digest: Digest, *, before: float) -> int | None:
+        target = self._path(digest)
+        # Taken out first, then looked at: one that is adopted meanwhile is another file, and what
+        # was adopted a moment ago goes back. The name says whose it is, should this process end.
+        doomed = f"{self._tmp}/{_DOOMED}{digest}-{os.urandom(8).hex()}"
+        try:
+            if os.stat(target).st_mtime >= before:
+                return None
+            _in_folder(self._tmp, lambda: os.rename(target, doomed))
+            if os.stat(doomed).st_mtime >= before:
+                self._put_back(doomed, target)
+                return None
+            size = _size_of(doomed)
+            if os.path.isdir(doomed):
+                _remove_tree(doomed)
+            else:
+                os.unlink(doomed)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unavailable(self._root, error) from error
+        return size
+
+    def restore(self) -> None:
+        """Put back what a process that has ended in `remove_old` had taken out."""
+        try:
+            names = os.listdir(self._tmp)
+        except FileNotFoundError:
+            return
+        for name in names:
+            digest = name.removeprefix(_DOOMED)[:64]
+            if name.startswith(_DOOMED) and _is_digest(digest):
+                self._put_back(f"{self._tmp}/{name}", self._path(digest))
+
+    def _put_back(self, doomed: str, target: str) -> None:
+        try:
+            if os.path.exists(target):
+                _remove_tree(doomed) if os.path.isdir(doomed) else os.unlink(doomed)
+            else:
+                os.rename(doomed, target)
+        except FileNotFoundError:
+            pass  # another process did it
+
+    def list_sizes(self) -> Iterator[tuple[Digest, int, float]]:
+        for digest in self.list_digests():
+            target = self._path(digest)
+            try:
+                yield digest, _size_of(target), os.stat(target).st_mtime
+            except FileNotFoundError:
+                continue
 
     def _remove_folder(self, target: str) -> bool:
         # Renamed first: a blob is whole or absent, also while it is being deleted.
@@ -144,6 +198,15 @@ class LocalBlobStore:
         if self._fsync:
             _sync(os.path.dirname(target))
             _sync(self._root)
+
+
+def _size_of(path: str) -> int:
+    """Of a file, or of all files in a folder."""
+    if not os.path.isdir(path):
+        return os.stat(path).st_size
+    return sum(
+        os.lstat(f"{parent}/{name}").st_size for parent, _, names in os.walk(path) for name in names
+    )
 
 
 def _is_digest(text: str) -> bool:

@@ -12,6 +12,7 @@ import io
 import operator
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,13 @@ def write_pickle(value: object, sink: Sink, position: int, paths: PathSerializer
     sink.write(b"".join((*places, trailer)))
 
 
-def read_pickle(source: bytes | Path, paths: PathSerializer) -> object:
-    """The value that `write_pickle` wrote. The caller has checked the signature."""
+def read_pickle(
+    source: bytes | Path,
+    paths: PathSerializer,
+    missing: Callable[[str, str], Any] | None = None,
+) -> object:
+    """The value that `write_pickle` wrote. The caller has checked the signature; `missing` gives
+    what stands for a class, of a module and a name, that cannot be found."""
     view = writable(source)
     end = len(view) - SIGNATURE_BYTES - _TRAILER.size
     start, length, count, magic = _TRAILER.unpack_from(view, end)
@@ -88,7 +94,7 @@ def read_pickle(source: bytes | Path, paths: PathSerializer) -> object:
         raise ValueError("it does not end as a pickle of pipekit's")
     places = [_PLACE.unpack_from(view, start + length + i * _PLACE.size) for i in range(count)]
     buffers = [view[offset : offset + size] for offset, size in places]
-    return _Unpickler(io.BytesIO(view[start : start + length]), buffers, paths).load()
+    return _Unpickler(io.BytesIO(view[start : start + length]), buffers, paths, missing).load()
 
 
 # --- writing ----------------------------------------------------------------------------------
@@ -182,15 +188,26 @@ def _restore_path(packed: Any) -> Path:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream: Any, buffers: list[memoryview], paths: PathSerializer) -> None:
+    def __init__(
+        self, stream: Any, buffers: list[memoryview], paths: PathSerializer,
+        missing: Callable[[str, str], Any] | None,
+    ) -> None:  # fmt: skip
         super().__init__(stream, buffers=buffers)
         self._paths = paths
+        self._missing = missing
 
     def find_class(self, module: str, name: str) -> Any:
         if name == "_restore_path" and module == __name__:
             return self._restore
         found = find_imported(module, name)
-        return super().find_class(module, name) if found is None else found
+        if found is not None:
+            return found
+        try:
+            return super().find_class(module, name)
+        except (ImportError, AttributeError):
+            if self._missing is None:
+                raise
+            return self._missing(module, name)
 
     def _restore(self, packed: Any) -> Path:
         return self._paths.load(bytes(packed))

@@ -239,6 +239,34 @@ class ArtifactStore:
                 hint="check that the libraries and classes it was made with can be imported here.",
             ) from error
 
+    def get_or_inert(
+        self, stored: StoredValue, content: bytes | None = None, *, what: str = ""
+    ) -> Any:
+        """The same for who only looks: where a class that the value was made with cannot be found,
+        what is left of it (`Inert`).
+
+        Raises:
+            BlobMissing, BlobCorrupt, UntrustedPickle, ArtifactError: as `get` does.
+        """
+        from pipekit.artifacts import inert  # where something is wrong, or nearly
+
+        try:
+            return self.get(stored, content, what=what)
+        except ArtifactError as error:
+            is_gone = isinstance(error.__cause__, ImportError | AttributeError)
+            if not is_gone or stored.serializer not in inert.SERIALIZERS:
+                raise
+            serializer = self._serializer(stored.serializer)
+            source: bytes | Path
+            if stored.inline:
+                source = self._checked_content(stored, content, serializer, what)
+            else:
+                source = self._checked_path(stored, serializer, what)
+            try:
+                return inert.read_inert(stored.serializer, source, self.registry.get("path"))
+            except Exception:  # noqa: BLE001 - user code; the first error says more
+                raise error from error.__cause__
+
     def verify(self, stored: StoredValue, content: bytes | None = None, *, what: str = "") -> None:
         """Read all bytes of a value and compare them with their digest; load nothing.
 
@@ -281,13 +309,13 @@ class ArtifactStore:
         self._seen.add(stored.blob)
         return True
 
-    def is_there(self, stored: StoredValue) -> bool:
-        """Whether the bytes of a value that is not inline lie where they should, all of them."""
-        try:
-            self._sized_path(stored, "")
-        except ArtifactError:
-            return False
-        return True
+    def get_path(self, stored: StoredValue, *, what: str) -> Path:
+        """Where the bytes of a value that is not inline lie, all of them; they are not read.
+
+        Raises:
+            BlobMissing, BlobCorrupt: they are gone, or some are.
+        """
+        return self._sized_path(stored, what)
 
     def _sized_path(self, stored: StoredValue, what: str) -> Path:
         path = self._blobs.find(stored.blob)

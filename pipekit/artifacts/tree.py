@@ -56,7 +56,7 @@ class TreeSerializer:
         data = read(source)
         if self.signed:
             data = data[:-32]
-        return _Decoder(classes=self.signed).decode(
+        return Decoder(classes=self.signed).decode(
             json.loads(data.decode("utf-8", "surrogatepass"))
         )
 
@@ -130,7 +130,9 @@ class _Encoder:
         return [kind, name, *([key, self.encode(held)] for key, held in state.items())]
 
 
-class _Decoder:
+class Decoder:
+    """Makes values of what `_Encoder` wrote."""
+
     def __init__(self, *, classes: bool) -> None:
         self._classes = classes
 
@@ -148,9 +150,14 @@ class _Decoder:
             return complex(*rest)
         if not self._classes:
             raise ValueError(f"a class in a tree without classes: {kind!r}")
-        return self._decode_instance(kind, find_class(rest[0]), rest[1:])
+        return self.decode_named(kind, rest[0], rest[1:])
 
-    def _decode_instance(self, kind: str, cls: Any, rest: list[Any]) -> Any:
+    def decode_named(self, kind: str, name: str, rest: list[Any]) -> Any:
+        """An instance of the class of that name."""
+        return self.decode_instance(kind, find_class(name), rest)
+
+    def decode_instance(self, kind: str, cls: Any, rest: list[Any]) -> Any:
+        """An instance of this class."""
         if kind == "enum":
             return cls.__members__[rest[0]]
         if kind == "namedtuple":

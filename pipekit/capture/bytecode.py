@@ -5,6 +5,7 @@ locals, annotations of functions, line numbers); knows nothing of the objects th
 
 from __future__ import annotations
 
+import functools
 import opcode
 import re
 import sys
@@ -45,6 +46,7 @@ _RESOLVED = _HAS_CONSTANT | _HAS_NAME | _HAS_LOCAL | _HAS_TARGET
 _EXTENDED = opcode.EXTENDED_ARG
 _TARGETS = frozenset(_NAMES[number] for number in _HAS_TARGET)
 _LOCALS = frozenset(_NAMES[number] for number in _HAS_LOCAL)
+_CONSTANTS = frozenset(_NAMES[number] for number in _HAS_CONSTANT)
 
 
 _NAME_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
@@ -63,6 +65,7 @@ def _cache_units() -> list[int]:
 _CACHE_UNITS = _cache_units()
 
 
+@functools.lru_cache(maxsize=64)  # each is asked for twice, shortly after one another
 def decode(code: CodeType) -> list[Instruction]:
     """The instructions with their arguments resolved, without caches and extended arguments,
     and without those that make annotations of functions.
@@ -173,8 +176,9 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
     kept: list[Instruction] = []
     starts: dict[int, int] = {}  # offset -> place of the first kept instruction at or after it
     for instruction in decoded:
-        starts.setdefault(instruction[0], len(kept))
-        name = instruction[1]
+        at, name, _ = instruction
+        if at not in starts:
+            starts[at] = len(kept)
         if name in _SILENT:
             continue
         if name == "LOAD_FAST" and instruction[2] in cells:  # LOAD_CLOSURE since Python 3.13
@@ -191,13 +195,13 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
     for name, argument in straight:
         if name in _LOCALS:
             out.append(f"{name} {scope.number(argument)}")
+        elif name not in _CONSTANTS:
+            out.append(f"{name} {argument}")
         elif isinstance(argument, CodeType):
             out.append(name)
             _write(argument, decode(argument), scope, out)
-        elif name.startswith(("LOAD_CONST", "RETURN_CONST", "KW_NAMES")):
-            out.append(f"{name} {constant_text(argument)}")
         else:
-            out.append(f"{name} {argument}")
+            out.append(f"{name} {constant_text(argument)}")
     out += _handlers(code, starts, places)
     out.append("end")
 

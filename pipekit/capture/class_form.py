@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from pipekit.capture.description import Description
+from pipekit.capture.function_form import text_about
 from pipekit.capture.ownership import USER, owner_of_file
 from pipekit.origin import stable_name
 
@@ -33,7 +34,6 @@ _ABOUT = frozenset(
         "__type_params__",
         "__dataclass_fields__",
         "__dataclass_params__",
-        "__match_args__",
         "__attrs_attrs__",
         "__attrs_own_setattr__",
         "__signature__",
@@ -67,6 +67,7 @@ def describe_class(to: Description, cls: type) -> None:
     for base in vars(cls).get("__orig_bases__", ()):
         to.say("base as written")
         to.annotation(base, space)
+    to.about(lambda kind: text_about(cls, kind))
     fielded = _describe_fields(to, cls, name)
     members = _enum_members(to, cls, name) if _is_enum(cls) else dict(vars(cls))
     for key in sorted(members, key=str):
@@ -77,6 +78,16 @@ def describe_class(to: Description, cls: type) -> None:
             continue
         to.say("member", str(key))
         to.value(members[key], f"attribute {key!r} of class {name!r}")
+    # Methods may change places, data may not: what makes something of a class goes by its order.
+    names = [key for key in members if not str(key).startswith("_") and _is_data(members[key])]
+    to.say("order", *names)
+
+
+def _is_data(member: object) -> bool:
+    return not isinstance(member, _METHODS) and not hasattr(type(member), "__get__")
+
+
+_METHODS = (FunctionType, staticmethod, classmethod, property, type)
 
 
 def _describe_fields(to: Description, cls: type, name: str) -> bool:
@@ -94,6 +105,8 @@ def _describe_fields(to: Description, cls: type, name: str) -> bool:
             _describe_attribute(to, attribute, name)
     elif "_fields" in space or "__total__" in space:
         to.say("fields", repr(space.get("_fields")), repr(space.get("__total__")))
+    elif space.get("_is_protocol"):
+        to.say("protocol")
     else:
         return False
     _describe_annotations(to, cls)
@@ -150,12 +163,10 @@ def _describe_pydantic(to: Description, cls: type, name: str) -> None:
 
 
 def _describe_attribute(to: Description, attribute: Any, name: str) -> None:
-    flags = ("init", "kw_only", "alias", "eq", "order", "hash")
-    to.say("field", attribute.name, repr([getattr(attribute, flag, None) for flag in flags]))
+    to.say("field", attribute.name)
     to.annotation(attribute.type)
-    if attribute.metadata:
-        to.value(dict(attribute.metadata), f"metadata of field {attribute.name!r} of {name!r}")
-    for what in ("default", "validator", "converter", "eq_key", "order_key", "on_setattr", "repr"):
+    for what in ("init", "kw_only", "alias", "repr", "eq", "order", "hash", "default", "validator",
+                 "converter", "eq_key", "order_key", "on_setattr", "metadata"):  # fmt: skip
         value = getattr(attribute, what, None)
         factory = getattr(value, "factory", None)
         to.say(what)
@@ -192,11 +203,17 @@ def _enum_members(to: Description, cls: Any, name: str) -> dict[str, Any]:
     for key, member in cls._member_map_.items():
         to.say("member", key)
         to.value(member._value_, f"member {key!r} of {name!r}")
+        for attribute in sorted(vars(member).keys() - _OF_MEMBERS):
+            to.say("attribute", attribute)
+            to.value(vars(member)[attribute], f"{attribute!r} of member {key!r} of {name!r}")
     return {
         key: value
         for key, value in vars(cls).items()
         if key not in cls._member_map_ and (not _is_sunder(key) or _is_users(value))
     }
+
+
+_OF_MEMBERS = frozenset({"_value_", "_name_", "_sort_order_", "__objclass__", "_inverted_"})
 
 
 def _is_sunder(key: str) -> bool:

@@ -4,24 +4,29 @@ not be followed. Owns what values count as; functions and classes are taken apar
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import os
+import threading
 import types
 import typing
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipekit.capture.library import find_library_name
 from pipekit.capture.node import Node
-from pipekit.capture.outside import find_outside, is_dynamic
+from pipekit.capture.outside import find_outside, find_read, is_dynamic
 from pipekit.capture.ownership import PACKAGE, PIPEKIT, USER, Owner, owner_of_loaded
 from pipekit.capture.part import BlindSpot
 from pipekit.capture.references import Constants
+from pipekit.capture.snapshot import Snapshot
 from pipekit.capture.source_module import Found, find_module
 from pipekit.capture.value_form import FORMS, LRU
 from pipekit.capture.wrapper import is_ours, is_wrapper, unwrap
 from pipekit.model.hashing import Hasher, digest_bytes
+from pipekit.model.object_value import reduces_plainly
 from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
@@ -109,14 +114,34 @@ class Description:
         self._node.refs.append(node)
         self._pieces += ("refers", node.kind, node.name)
 
+    def look_up(self, space: Mapping[str, Any], *names: str) -> None:
+        """A name was looked up, and what follows it in modules and classes: should one of these
+        lead elsewhere one day, this is another description."""
+        if self._node.snapshot is None:
+            self._node.snapshot = Snapshot()
+        self._node.snapshot.path(space, names)
+
     def warn(self, what: str, line: int = 0) -> None:
         """Name a blind spot."""
         spot = BlindSpot(what, self._node.file, line or self.line)
         self._node.blind_spots.append(spot)
 
+    def about(self, text: Callable[[str], str]) -> None:
+        """What the definition says about itself, by kind, should that count."""
+        self._node.about = text
+
+    def read_about(self, kinds: Iterable[str]) -> None:
+        """What definitions say about themselves may be read."""
+        self._node.reads.update(kinds)
+
+    def count_blind_spots(self) -> int:
+        return len(self._node.blind_spots)
+
     def finish(self) -> None:
         """Give the node its digest."""
-        self._node.digest = digest_bytes(*self._pieces)
+        # Much of the time of a fingerprint goes here: one text, in which each piece has its length.
+        text = "".join([f"{len(piece)}:{piece}" for piece in self._pieces])
+        self._node.digest = digest_bytes(text)
 
     def name_library(
         self, name: str, owner: Owner, called_with: Constants | None = None, line: int = 0
@@ -127,6 +152,7 @@ class Description:
         self.say("library", name)
         if owner.kind == PACKAGE:
             self._node.refs.append(self._nodes.of_package(owner))
+        self.read_about(find_read(name, called_with))
         outside = find_outside(name, called_with)
         if outside:
             self.warn(outside, line)
@@ -158,9 +184,7 @@ class Description:
         elif isinstance(value, _SLOT_LIKE):
             self._slot(value, where)
         elif _is_passed_over(value):
-            self.say("passed over", cls.__qualname__)
-            if find_library_name(cls) is None:
-                self.code(cls)
+            self._state_of_process(value, where)
         elif type(value).__module__ == "os" and type(value).__name__ == "_Environ":
             self.name_library("os.environ", Owner(USER))
         else:
@@ -250,6 +274,36 @@ class Description:
         if found is not None and found.file:
             self.refer(self._nodes.of_file(found.file))
 
+    def _state_of_process(self, value: Any, where: str) -> None:
+        """A lock, a thread, a logger. Of a user's own class, what the user has put into it counts;
+        the library's part of it does not."""
+        cls = type(value)
+        self.say("passed over", cls.__qualname__)
+        if isinstance(value, contextvars.ContextVar):
+            try:
+                self.value(contextvars.Context().run(value.get), f"the default of {where}")
+            except LookupError:
+                self.say("no default")
+            if value in contextvars.copy_context():
+                self.warn(f"{where} is a ContextVar, whose value is not seen")
+        elif cls is weakref.ref:
+            self.value(value(), f"what {where} refers to")
+        elif cls is weakref.WeakValueDictionary:
+            self.value(dict(value), where)
+        elif cls is threading.local and vars(value):
+            self.warn(f"{where} is a threading.local, whose content is not seen")
+        if find_library_name(cls) is None:
+            self.code(cls)
+            self._attributes(value, where)
+
+    def _attributes(self, value: Any, where: str) -> None:
+        """What can be digested of an object's attributes, whatever it says for being pickled."""
+        state: dict[str, Any] = getattr(value, "__dict__", {})
+        for name in sorted(state):
+            if not name.startswith("_"):
+                self.say("attribute", name)
+                self.value(state[name], f"attribute {name!r} of {where}")
+
     def _other(self, value: Any, where: str) -> None:
         named = find_library_name(value)
         if named is not None:
@@ -277,6 +331,9 @@ class Description:
             self.warn(f"{where} is a {cls.__qualname__}, whose content is not seen ({reason})")
             if owner is None:
                 self.code(cls)
+        if owner is None and not reduces_plainly(cls):
+            # Nothing is pickled on the way to a variable: it is made anew by its module.
+            self._attributes(value, where)
 
     def _hash(self, value: Any) -> None:
         """The digest of a value, where functions and classes in it stand as references."""
@@ -291,7 +348,8 @@ class Description:
                 return digest_bytes("library", named[0])
             if type(obj) is LRU:
                 obj = obj.__wrapped__
-            node = self._nodes.of(obj)
+            node = self._module_node(obj) if isinstance(obj, types.ModuleType) else None
+            node = node or self._nodes.of(obj)
             known = met.get(id(node))
             if known is None:
                 # Closures of one function share a name: they are told apart by their order.
@@ -308,6 +366,10 @@ class Description:
         for name in sorted(libraries):
             if libraries[name].kind == PACKAGE:
                 self._node.refs.append(self._nodes.of_package(libraries[name]))
+
+    def _module_node(self, module: types.ModuleType) -> Node | None:
+        found = find_module(module.__name__)
+        return self._nodes.of_module(found) if found is not None and found.file else None
 
     def _digest_path(self, path: Path) -> Digest:
         return digest_bytes("path", *self._relative_text(str(path)))
@@ -332,9 +394,17 @@ class _Known(dict[type, Callable[[Any], Digest]]):
             return self._unwrapped
         if cls is LRU:
             return self._code_of
+        if cls is types.ModuleType:
+            return self._module
         if cls.__module__ != "builtins" and _is_state(cls):
-            return lambda value: digest_bytes("passed over", cls.__qualname__, self._code_of(cls))
+            own = "" if find_library_name(cls) else self._code_of(cls)
+            return lambda value: digest_bytes("passed over", cls.__qualname__, own)
         return default
+
+    def _module(self, value: types.ModuleType) -> Digest:
+        if owner_of_loaded(value).kind == USER and getattr(value, "__file__", None):
+            return self._code_of(value)
+        return digest_bytes("module", stable_name(value.__name__))
 
     def _unwrapped(self, value: object) -> Digest:
         if not is_wrapper(value):

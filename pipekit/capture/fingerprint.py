@@ -21,19 +21,36 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pipekit.capture.description import Description
+from pipekit.capture.imported import find_changed
 from pipekit.capture.library import find_library_name
-from pipekit.capture.node import Node, collect
+from pipekit.capture.node import Node, collect, reach_of
 from pipekit.capture.ownership import USER
 from pipekit.capture.part import BlindSpot, Fingerprint, Part
 from pipekit.capture.passing import PassingReach, is_passing
 from pipekit.capture.reach import Reach
+from pipekit.capture.snapshot import Snapshot
 from pipekit.capture.source_module import find_module
+from pipekit.capture.watch import Watch
 from pipekit.capture.wrapper import is_wrapper, unwrap
 from pipekit.errors import UsageError
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
 
 __all__ = ["BlindSpot", "Fingerprint", "Fingerprinter", "Part", "differences"]
+
+
+class _Made:
+    """A fingerprint, and what it was made of."""
+
+    __slots__ = ("_kept", "fingerprint", "modules", "watch")
+
+    def __init__(
+        self, fingerprint: Fingerprint, watch: Watch, modules: tuple[str, ...], kept: object
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.watch = watch
+        self.modules = modules
+        self._kept = kept  # so that no other object takes their place in memory
 
 
 class Fingerprinter:
@@ -63,7 +80,7 @@ class Fingerprinter:
             self._reach = Reach(self._root)
             self._modules: set[int] = set()
             self._roots: list[Node] = []
-            self._fingerprints: dict[Any, tuple[Fingerprint, object, tuple[object, ...]]] = {}
+            self._fingerprints: dict[Any, _Made] = {}
             self._codes: WeakKeyDictionary[Any, Digest] = WeakKeyDictionary()
 
     def fingerprint(
@@ -83,15 +100,51 @@ class Fingerprinter:
         Raises:
             UsageError: something in `depends_on` does not exist, or is nothing of the kind.
         """
+        return self._made(function, depends_on, ignore).fingerprint
+
+    def find_change(
+        self,
+        function: Callable[..., Any],
+        *,
+        depends_on: Sequence[object] = (),
+        ignore: Collection[str] = (),
+        quick: bool = False,
+    ) -> str:
+        """What is not as the fingerprint says any more, as a phrase; empty where all is.
+
+        Takes some microseconds where nothing was touched, but for large arrays and the like, which
+        are digested: `quick` leaves those out.
+        """
+        made = self._made(function, depends_on, ignore)
+        if made.watch.is_as_it_was(quick=quick):
+            return ""
+        with self._lock:
+            again = self.fresh()._made(function, depends_on, ignore)
+        if again.fingerprint.digest == made.fingerprint.digest:
+            made.watch = again.watch  # other objects, of the same value
+            return ""
+        return ", ".join(changes(made.fingerprint, again.fingerprint))
+
+    def find_changed_module(
+        self,
+        function: Callable[..., Any],
+        *,
+        depends_on: Sequence[object] = (),
+        ignore: Collection[str] = (),
+    ) -> str:
+        """What has changed, since their import, in the modules that the function imports when it
+        runs and that count by their file, as a phrase; empty where nothing has."""
+        made = self._made(function, depends_on, ignore)
+        return find_changed(made.modules, ignore) if made.modules else ""
+
+    def _made(self, function: Any, depends_on: Sequence[object], ignore: Collection[str]) -> _Made:
         # By identity: callable instances that compare equal may hold different things.
         key = (id(function), tuple(map(id, depends_on)), frozenset(ignore))
         known = self._fingerprints.get(key)
         if known is None:
             with self._lock:
-                made = self._make(function, depends_on, ignore)
-                # The objects are kept, so that no other takes their place in memory.
-                known = self._fingerprints[key] = (made, function, tuple(depends_on))
-        return known[0]
+                known = self._fingerprints[key] = self._make(function, depends_on, ignore)
+        return known
 
     def fresh(self) -> Fingerprinter:
         """Another one that has seen nothing yet."""
@@ -124,12 +177,10 @@ class Fingerprinter:
             node = reach.of(obj)
             reach.settle()
             return collect(node, (self._python,), ()).digest
-        return self._make(obj, (), ()).digest
+        return self._make(obj, (), ()).fingerprint.digest
 
-    def _make(
-        self, function: Any, depends_on: Sequence[object], ignore: Collection[str]
-    ) -> Fingerprint:
-        function = unwrap(function)
+    def _make(self, function: Any, depends_on: Sequence[object], ignore: Collection[str]) -> _Made:
+        given, function = function, unwrap(function)
         self._freeze(function)
         root = Node("root", "", held=(function, depends_on))
         to = Description(self._reach, root)
@@ -138,9 +189,19 @@ class Fingerprinter:
             to.say("depends on")
             self._depend(to, root, other)
         to.finish()
+        root.snapshot = Snapshot()
+        root.snapshot.value(function, self._reach.digest)
         self._reach.settle()
         self._roots.append(root)
-        return collect(root, (self._python,), frozenset(ignore))
+        ignored = frozenset(ignore)
+        reached = reach_of(root, ignored)
+        snapshots = [node.snapshot for node in reached if node.snapshot]
+        return _Made(
+            collect(root, (self._python,), ignored),
+            Watch(snapshots, self._reach.digest),
+            tuple(str(node.held) for node in reached if node.kind == "module"),
+            (given, depends_on),
+        )
 
     def _depend(self, to: Description, root: Node, other: object) -> None:
         other = unwrap(other)
@@ -218,6 +279,27 @@ def differences(mine: Fingerprint, theirs: Fingerprint) -> list[str]:
         if [part.digest for part in ours] != [part.digest for part in others]:
             found.append(_phrase(ours, others))
     return found or ["the same definitions refer to each other in another way"]
+
+
+def changes(before: Fingerprint, now: Fingerprint) -> list[str]:
+    """What has changed in one process, a phrase for each: `global 'flow.RATE' was 1 and is 7`."""
+    earlier, later = _by_name(before), _by_name(now)
+    found: list[str] = []
+    for key in sorted(earlier.keys() | later.keys()):
+        old, new = earlier.get(key, []), later.get(key, [])
+        if [part.digest for part in old] != [part.digest for part in new]:
+            found.append(_change(old, new))
+    return found or ["the same definitions refer to each other in another way"]
+
+
+def _change(old: list[Part], new: list[Part]) -> str:
+    part = (old or new)[0]
+    name = f"{part.kind} {part.name!r}"
+    if not old or not new:
+        return f"{name} is reached {'now' if new else 'no more'}"
+    if part.kind == "global" and old[0].text != new[0].text:
+        return f"{name} was {old[0].text} and is {new[0].text}"
+    return f"{name} has changed"
 
 
 def _by_name(fingerprint: Fingerprint) -> dict[tuple[str, str], list[Part]]:

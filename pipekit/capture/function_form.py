@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import builtins
 import functools
+import re
+from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,13 +15,16 @@ from weakref import WeakKeyDictionary
 from pipekit.capture.bytecode import decode, normalize
 from pipekit.capture.description import Description, counts_as_code
 from pipekit.capture.library import find_library_name
+from pipekit.capture.node import DOCSTRINGS, LOCALS, OWN_LOCALS
 from pipekit.capture.outside import IMPORTERS, find_outside
 from pipekit.capture.ownership import (
     PIPEKIT,
     USER,
     owner_of_file,
     owner_of_loaded,
+    owner_of_module,
 )  # fmt: skip
+from pipekit.capture.patch import describe_accessors, describe_patches
 from pipekit.capture.references import ATTRIBUTES, FREE, GLOBAL, References, Use, find_references
 from pipekit.capture.rewritten import as_written
 from pipekit.capture.source_module import find_module
@@ -78,29 +83,66 @@ def describe_function(to: Description, function: FunctionType) -> None:
             to.say("attribute", key)
             to.value(vars(function)[key], f"attribute {key!r} of {name_of(function)!r}")
     if owner.kind == USER:
+        to.about(lambda kind: _text_about(function, kind))
         describe_references(to, references, function.__globals__, cells)
-        _warn_of_attributes(to, code, references)
+        describe_accessors(to, code)
+        _warn_of_texts(to, code, references)
 
 
-def _warn_of_attributes(to: Description, code: CodeType, references: References) -> None:
-    """Name the attributes that lead to what does not count."""
+def _warn_of_texts(to: Description, code: CodeType, references: References) -> None:
+    """Name the docstrings and annotations that are taken from what the code does not name: of what
+    is passed as an argument, say. They do not count."""
     followed = {use.path[0] for use in references.uses if use.path}
-    for name in sorted(_attributes_of(code)):
-        if name == "__subclasses__":
-            to.warn("__subclasses__() may reach classes that the code does not name")
-        elif name not in followed:
-            to.warn(f"takes {name} from what the code does not name, where it does not count")
+    for name in sorted(_texts_taken(code) - followed):
+        to.warn(f"takes {name} from what the code does not name, where it does not count")
 
 
-def _attributes_of(code: CodeType) -> set[str]:
+def _texts_taken(code: CodeType) -> set[str]:
     found: set[str] = set()
-    if not _SELDOM.isdisjoint(code.co_names):
+    if not _TEXTS.isdisjoint(code.co_names):
         taken = (argument for _, name, argument in decode(code) if name in ATTRIBUTES)
-        found.update(_SELDOM.intersection(taken))
+        found.update(_TEXTS.intersection(taken))
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
-            found |= _attributes_of(inner)
+            found |= _texts_taken(inner)
     return found
+
+
+def _text_about(function: FunctionType, kind: str) -> str:
+    if kind in (LOCALS, OWN_LOCALS):
+        return "\n".join(_local_names(function.__code__))
+    nested = _nested_docstrings(function.__code__) if kind == DOCSTRINGS else ()
+    return "\n".join((text_about(function, kind), *nested))
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def text_about(definition: Any, kind: str) -> str:
+    """The docstring or the annotations of a function or class."""
+    if kind == DOCSTRINGS:
+        return repr(definition.__doc__)
+    said: list[str] = []
+    annotations: dict[str, Any] = getattr(definition, "__annotations__", None) or {}
+    for name, annotation in annotations.items():
+        if isinstance(annotation, type):
+            annotation = f"{annotation.__module__}.{annotation.__qualname__}"
+        said.append(f"{name}: {annotation!r}")
+    return _ADDRESS.sub("", " ".join(said)).replace("__main__", stable_name("__main__"))
+
+
+def _local_names(code: CodeType) -> Iterator[str]:
+    yield " ".join((*code.co_varnames, "", *code.co_cellvars, "", *code.co_freevars))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _local_names(constant)
+
+
+def _nested_docstrings(code: CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield repr([text for text in constant.co_consts[:1] if type(text) is str])
+            yield from _nested_docstrings(constant)
 
 
 def _describe_defaults(to: Description, function: FunctionType) -> None:
@@ -122,6 +164,16 @@ def _cells(function: FunctionType) -> dict[str, Any]:
         except ValueError:  # not bound yet
             continue
     return cells
+
+
+def is_dispatch(function: FunctionType) -> bool:
+    """Whether it is a generic function of `functools.singledispatch`."""
+    return function.__code__ is _DISPATCH_CODE
+
+
+def registry_of(function: Any) -> Any:
+    """What a generic function has registered."""
+    return function.registry
 
 
 def _describe_dispatch(to: Description, function: Any) -> None:
@@ -148,19 +200,29 @@ def describe_references(
         cells: The contents of its closure.
         by_file: The code is a whole module's, whose own variables are not there to look at.
     """
+    to.read_about(references.reads)
+    for line in references.finds_subclasses:
+        to.warn("finds classes by __subclasses__()", line)
     for wanted in references.imports:
         module = absolute_name(wanted.level, wanted.module, space)
         _describe_import(to, module, wanted.names, space)
+    # What was followed once without a blind spot gives nothing new on another line.
+    followed: set[tuple[object, ...]] = set()
     for use in references.uses:
+        what = (use.scope, use.name, use.path, use.called_with, use.computed)
+        if what in followed:
+            continue
+        spots = to.count_blind_spots()
         if use.scope == GLOBAL:
-            if by_file and (use.name in space or not hasattr(builtins, use.name)):
-                continue
-            _describe_global(to, use, space)
+            if not (by_file and (use.name in space or not hasattr(builtins, use.name))):
+                _describe_global(to, use, space)
         elif use.scope == FREE:
             if use.name in cells and isinstance(cells[use.name], ModuleType):
                 _follow(to, cells[use.name], use.path, use)
         else:
             _describe_imported(to, use, space)
+        if to.count_blind_spots() == spots:
+            followed.add(what)
 
 
 def absolute_name(level: int, module: str, space: dict[str, Any]) -> str:
@@ -236,7 +298,10 @@ def _describe_imported(to: Description, use: Use, space: dict[str, Any]) -> None
 def _describe_global(to: Description, use: Use, space: dict[str, Any]) -> None:
     if use.name in space:
         _follow_variable(to, space, use.name, use.path, use)
-    elif hasattr(builtins, use.name):
+        return
+    to.look_up(space, use.name)
+    to.look_up(vars(builtins), use.name)
+    if hasattr(builtins, use.name):
         to.say("builtin", use.name)
         name = f"builtins.{use.name}"
         if name in IMPORTERS:
@@ -255,19 +320,21 @@ _HARMLESS_BUILTINS = frozenset({"builtins.getattr", "builtins.len", "builtins.pr
 _ABOUT_MODULES = frozenset({"__spec__", "__loader__", "__builtins__", "__cached__", "__package__"})
 _TEXTS = frozenset({"__doc__", "__annotations__"})
 """What does not count, unless code asks for it."""
-_SELDOM = _TEXTS | {"__subclasses__"}
 
 
 def _follow_variable(
     to: Description, space: dict[str, Any], name: str, path: tuple[str, ...], use: Use
 ) -> None:
     """A variable of a module, and the attributes that are taken from it."""
+    to.look_up(space, name, *path)
     value = space[name]
     if path and path[0] in _TEXTS and counts_as_code(value):
         to.say("text", path[0])
         to.value(getattr(unwrap(value), path[0], None), f"{path[0]} of {name!r}")
     if name in _ABOUT_MODULES:
         to.say("about", name)
+        if name == "__doc__":
+            to.value(value, "the docstring of the module")
     elif name == "__name__":
         to.say("own name", stable_name(str(value)))
     elif isinstance(value, ModuleType):
@@ -280,6 +347,7 @@ def _follow_variable(
             _describe_dynamic_import(to, use, space)
         else:
             to.name_library(".".join((named[0], *path)), named[1], use.called_with, use.line)
+            describe_patches(to, value)
     elif _is_environment(value):
         to.name_library("os.environ", _STANDARD, None, use.line)
     else:
@@ -294,20 +362,25 @@ def _is_environment(value: object) -> bool:
 def _follow(to: Description, module: ModuleType, path: tuple[str, ...], use: Use) -> None:
     """The attributes that are taken from a module."""
     space = vars(module)
+    to.look_up(space, *path)
     name = str(space.get("__name__", ""))
     owner = owner_of_loaded(module)
     if owner.kind != USER:
+        if path and _is_users(space.get(path[0])):  # the user put it there
+            _follow_variable(to, space, path[0], path[1:], use)
+            return
         dotted = ".".join((name, *path))
         if dotted in IMPORTERS:
             _describe_dynamic_import(to, use, space)
         elif dotted == "sys.modules" or path or not use.computed:
             to.name_library(dotted, owner, use.called_with, use.line)
+            describe_patches(to, space.get(path[0]) if path else None)
         else:
             to.name_library(dotted, owner, None, use.line)
             if find_outside(f"{dotted}.x", None):
                 to.warn(f"getattr on module {dotted!r} with a computed name", use.line)
-    elif not path:
-        if use.computed:
+    elif not path or path[0] == "__dict__":
+        if use.computed or path:
             shown = stable_name(name)
             to.warn(f"getattr on module {shown!r} with a computed name", use.line)
         to.module(module)
@@ -320,6 +393,12 @@ def _follow(to: Description, module: ModuleType, path: tuple[str, ...], use: Use
         to.value(space["__getattr__"], f"'__getattr__' of module {name!r}")
     else:
         to.say("unbound", name, path[0])
+
+
+def _is_users(value: object) -> bool:
+    if isinstance(value, FunctionType):
+        return owner_of_file(value.__code__.co_filename).kind == USER
+    return isinstance(value, type) and owner_of_module(value.__module__).kind == USER
 
 
 def _describe_dynamic_import(to: Description, use: Use, space: dict[str, Any]) -> None:

@@ -29,13 +29,14 @@ def straighten(steps: list[Step], jumps: Collection[str]) -> tuple[list[Step], l
     """
     out = list(steps)
     wanted: set[int] = set()
-    for place, (name, argument) in enumerate(steps):
-        if name in jumps:
-            target = _follow(steps, argument)
-            out[place] = (_without_direction(name), target)
-            wanted.add(target)
+    jumping = [place for place, (name, _) in enumerate(steps) if name in jumps]
+    for place in jumping:
+        name, argument = steps[place]
+        target = _follow(steps, argument)
+        out[place] = (_without_direction(name), target)
+        wanted.add(target)
     removed: set[int] = set()
-    for place in range(len(out) - 2):
+    for place in jumping:
         name, target = out[place]
         over = place + 1
         # Over a jump that nothing else leads to: the opposite condition jumps itself.
@@ -43,6 +44,8 @@ def straighten(steps: list[Step], jumps: Collection[str]) -> tuple[list[Step], l
         if name in _OPPOSITE and over_jump:
             out[place] = (_OPPOSITE[name], out[over][1])
             removed.add(over)
+    if not removed:
+        return out, list(range(len(out) + 1))
     places: list[int] = []
     kept = 0
     for place in range(len(out) + 1):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from pipekit.capture.node import ANNOTATIONS, DOCSTRINGS, OWN_LOCALS
 from pipekit.capture.references import Constants
 
 _CLOCK = frozenset(
@@ -52,9 +53,7 @@ _SEEDED = frozenset({"Random", "RandomState", "default_rng", "SeedSequence", "PC
 _HARMLESS = frozenset({"seed", "getstate", "setstate", "get_state", "set_state", "Generator"})
 _ENVIRONMENT = frozenset(
     [
-        "os.environ",
         "os.environb",
-        "os.getenv",
         "os.getenvb",
         "os.getlogin",
         "sys.argv",
@@ -67,17 +66,48 @@ _ENVIRONMENT = frozenset(
 _NETWORK = ("socket.", "urllib.request.", "http.client.", "requests.", "httpx.", "aiohttp.",
             "urllib3.", "ftplib.", "smtplib.", "boto3.", "botocore.", "websockets.")  # fmt: skip
 _PROGRAM = ("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn")
-_TEXT = frozenset(
+_UNSEEN_READERS = frozenset(
     [
-        "inspect.get_annotations",
-        "inspect.getdoc",
-        "inspect.getsource",
-        "inspect.getsourcelines",
-        "inspect.signature",
-        "typing.get_type_hints",
+        "cv2.FileStorage",
+        "cv2.VideoCapture",
+        "cv2.imread",
+        "cv2.imreadmulti",
+        "dbm.open",
+        "duckdb.connect",
+        "h5py.File",
+        "lightgbm.Booster",
+        "lxml.etree.iterparse",
+        "lxml.etree.parse",
+        "netCDF4.Dataset",
+        "onnxruntime.InferenceSession",
+        "pandas.HDFStore",
+        "pandas.read_hdf",
+        "pyarrow.OSFile",
+        "pyarrow.csv.open_csv",
+        "pyarrow.csv.read_csv",
+        "pyarrow.dataset.dataset",
+        "pyarrow.feather.read_feather",
+        "pyarrow.feather.read_table",
+        "pyarrow.json.read_json",
+        "pyarrow.memory_map",
+        "pyarrow.orc.read_table",
+        "pyarrow.parquet.ParquetDataset",
+        "pyarrow.parquet.ParquetFile",
+        "pyarrow.parquet.read_metadata",
+        "pyarrow.parquet.read_pandas",
+        "pyarrow.parquet.read_schema",
+        "pyarrow.parquet.read_table",
+        "pyogrio.read_dataframe",
+        "rasterio.open",
+        "safetensors.safe_open",
+        "soundfile.read",
+        "tables.open_file",
+        "xarray.open_dataset",
     ]
 )
-"""Annotations, docstrings and comments do not count."""
+"""Library functions in compiled code that opens files by itself, which no observer sees."""
+_UNSEEN_READING = ("polars.read_", "polars.scan_", "tensorflow.io.", "safetensors.torch.load_file",
+                   "safetensors.numpy.load_file")  # fmt: skip
 _DYNAMIC = frozenset(
     [
         "builtins.eval",
@@ -108,6 +138,36 @@ _DYNAMIC = frozenset(
         "torch.serialization.load",
     ]
 )
+_TEXT = frozenset(
+    [
+        "inspect.getsource",
+        "inspect.getsourcelines",
+        "inspect.getcomments",
+        "inspect.get_annotations",
+        "inspect.getdoc",
+        "inspect.signature",
+        "typing.get_type_hints",
+        "linecache.getline",
+        "linecache.getlines",
+    ]
+)
+_ABOUT = {
+    "builtins.eval": (OWN_LOCALS,),
+    "builtins.exec": (OWN_LOCALS,),
+    "builtins.help": (DOCSTRINGS, ANNOTATIONS),
+    "builtins.locals": (OWN_LOCALS,),
+    "inspect.get_annotations": (ANNOTATIONS,),
+    "inspect.getdoc": (DOCSTRINGS,),
+    "inspect.getfullargspec": (ANNOTATIONS,),
+    "inspect.signature": (ANNOTATIONS,),
+    "inspect.Signature.from_callable": (ANNOTATIONS,),
+    "typing.get_type_hints": (ANNOTATIONS,),
+    "typing_extensions.get_type_hints": (ANNOTATIONS,),
+    "typing_extensions.get_annotations": (ANNOTATIONS,),
+    "annotationlib.get_annotations": (ANNOTATIONS,),
+}
+_LOCALS = frozenset({"builtins.vars", "builtins.dir"})
+"""Without an argument they give the locals, with their names."""
 IMPORTERS = frozenset({"builtins.__import__", "importlib.import_module", "importlib.__import__"})
 
 
@@ -120,7 +180,7 @@ def find_outside(name: str, called_with: Constants | None) -> str:
     """
     for kind, matches in _KINDS:
         if matches(name, called_with):
-            return "" if _is_inert(name) else f"uses {kind}: {_spoken(name)}"
+            return "" if _is_inert(name) else f"{kind}: {_spoken(name)}"
     return ""
 
 
@@ -129,6 +189,13 @@ def is_dynamic(name: str, called_with: Constants | None) -> bool:
     if name == "builtins.vars":
         return called_with == ()
     return name in _DYNAMIC
+
+
+def find_read(name: str, called_with: Constants | None) -> tuple[str, ...]:
+    """Which of docstrings, annotations and names of locals this reads."""
+    if name in _LOCALS:
+        return (OWN_LOCALS,) if called_with == () else ()
+    return _ABOUT.get(name, ())
 
 
 def _is_clock(name: str, called_with: Constants | None) -> bool:
@@ -147,7 +214,11 @@ def _is_chance(name: str, called_with: Constants | None) -> bool:
 
 
 def _is_environment(name: str, called_with: Constants | None) -> bool:
-    return name in _ENVIRONMENT or name.startswith(("os.environ.", "os.environb.", "sys.stdin."))
+    return name in _ENVIRONMENT or name.startswith(("os.environb.", "sys.stdin."))
+
+
+def _is_unseen_reader(name: str, called_with: Constants | None) -> bool:
+    return name in _UNSEEN_READERS or name.startswith(_UNSEEN_READING)
 
 
 def _is_network(name: str, called_with: Constants | None) -> bool:
@@ -163,12 +234,13 @@ def _is_text(name: str, called_with: Constants | None) -> bool:
 
 
 _KINDS: tuple[tuple[str, Callable[[str, Constants | None], bool]], ...] = (
-    ("the clock", _is_clock),
-    ("chance", _is_chance),
-    ("the environment", _is_environment),
-    ("the network", _is_network),
-    ("another program", _is_program),
-    ("the text of code, which does not count", _is_text),
+    ("uses the clock", _is_clock),
+    ("uses chance", _is_chance),
+    ("uses the environment", _is_environment),
+    ("uses the network", _is_network),
+    ("uses another program", _is_program),
+    ("reads files unseen", _is_unseen_reader),
+    ("uses the text of code", _is_text),
 )
 
 
@@ -190,4 +262,4 @@ def _is_inert(name: str) -> bool:
 
 def _spoken(name: str) -> str:
     short = name.removeprefix("builtins.").replace("datetime.datetime.", "datetime.")
-    return short if name in ("os.environ", "os.environb", "sys.argv", "sys.stdin") else f"{short}()"
+    return short if name in ("os.environb", "sys.argv", "sys.stdin") else f"{short}()"

@@ -14,9 +14,11 @@ from weakref import WeakValueDictionary
 
 from pipekit.capture import class_form, function_form
 from pipekit.capture.description import Description
+from pipekit.capture.imported import watch_module
 from pipekit.capture.node import Node
 from pipekit.capture.ownership import Owner
-from pipekit.capture.source_module import Found, read_source
+from pipekit.capture.snapshot import Snapshot
+from pipekit.capture.source_module import Found, read_source, text_about_source
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
 from pipekit.origin import stable_name
@@ -50,11 +52,11 @@ class Reach:
             file = self.shown(code.co_filename)
             node = Node("function", function_form.name_of(obj), file=file, held=obj)
             to = Description(self, node, line=code.co_firstlineno)
-            self._later(to, partial(function_form.describe_function, to, obj))
+            self._later(to, partial(self._describe_function, to, node, obj))
         elif isinstance(obj, type):
             node = Node("class", class_form.name_of(obj), file=self._file_of(obj), held=obj)
             to = Description(self, node)
-            self._later(to, partial(class_form.describe_class, to, obj))
+            self._later(to, partial(self._describe_class, to, node, obj))
         else:  # a library's callable without a name that leads to it
             cls = type(obj)
             node = Node("class", f"{cls.__module__}.{cls.__qualname__}", held=obj)
@@ -72,8 +74,33 @@ class Reach:
             value = space[name]
             node.text = _short_text(name, value)
             to = Description(self, node)
-            self._later(to, partial(to.value, value, f"global {node.name!r}"))
+            self._later(to, partial(self._describe_global, to, node, value))
         return node
+
+    def _describe_function(self, to: Description, node: Node, function: FunctionType) -> None:
+        function_form.describe_function(to, function)
+        snapshot = _snapshot(node)
+        if function_form.is_dispatch(function):
+            # The rest of what it closes over are caches.
+            snapshot.value(function_form.registry_of(function), self.digest)
+        else:
+            snapshot.function(function, self.digest)
+
+    def _describe_class(self, to: Description, node: Node, cls: type) -> None:
+        class_form.describe_class(to, cls)
+        _snapshot(node).members(cls, self.digest)
+
+    def _describe_global(self, to: Description, node: Node, value: Any) -> None:
+        to.value(value, f"global {node.name!r}")
+        _snapshot(node).value(value, self.digest)
+
+    def digest(self, value: Any) -> Digest:
+        """The digest of a value as a variable's, that of what it refers to left aside."""
+        node = Node("value", "")
+        to = Description(self, node)
+        to.value(value, "")
+        to.finish()
+        return node.digest
 
     def of_module(self, found: Found) -> Node:
         """The node of a whole module, by its file."""
@@ -81,7 +108,8 @@ class Reach:
         node = self._by_name.get(key)
         if node is None:
             name = stable_name(found.name)
-            node = self._by_name[key] = Node("module", name, file=self.shown(found.file))
+            file = self.shown(found.file)
+            node = self._by_name[key] = Node("module", name, file=file, held=found.name)
             to = Description(self, node)
             self._later(to, partial(self._describe_module, to, found))
         return node
@@ -92,7 +120,9 @@ class Reach:
             to.say("unreadable")
             to.warn(f"module {found.name!r} cannot be read")
             return
+        watch_module(found.name, self.digest)
         to.say("source", source.digest)
+        to.about(lambda kind: text_about_source(found.file, kind))
         if source.unsure:
             to.warn(
                 f"module {found.name!r} was changed while this process ran: whether it was "
@@ -145,6 +175,12 @@ class Reach:
 
         module = sys.modules.get(cls.__module__)
         return self.shown(getattr(module, "__file__", None) or "")
+
+
+def _snapshot(node: Node) -> Snapshot:
+    if node.snapshot is None:
+        node.snapshot = Snapshot()
+    return node.snapshot
 
 
 def _short_text(name: str, value: object) -> str:

@@ -9,6 +9,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from pipekit.capture.bytecode import Instruction, decode
+from pipekit.capture.node import ANNOTATIONS, DOCSTRINGS, LOCALS
 
 GLOBAL, FREE, IMPORTED = "global", "free", "imported"
 
@@ -43,28 +44,44 @@ class Import(NamedTuple):
 class References(NamedTuple):
     uses: tuple[Use, ...]
     imports: tuple[Import, ...]
+    reads: frozenset[str] = frozenset()
+    """What it reads of that which definitions say about themselves: `helper.__doc__`."""
+    finds_subclasses: tuple[int, ...] = ()
+    """Lines on which it asks a class for the classes made from it."""
 
 
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _FREE_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _LOCAL_LOADS = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK"})
+_LOADS = _GLOBAL_LOADS | _FREE_LOADS | _LOCAL_LOADS
 ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _SETTERS = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 _STORES = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"})
 _PADDING = frozenset({"PUSH_NULL", "PRECALL", "NOP"})
+_ABOUT = {
+    "__doc__": DOCSTRINGS,
+    "__annotations__": ANNOTATIONS,
+    "__signature__": ANNOTATIONS,
+    "__code__": LOCALS,
+}
+_SUBCLASSES = "__subclasses__"
 
 
 def find_references(code: CodeType, instructions: list[Instruction]) -> References:
     """Everything that a code object and those nested in it refer to, in the order of the code."""
     finder = _Finder()
     finder.visit(code, instructions, {}, frozenset())
-    return References(tuple(finder.uses), tuple(finder.imports))
+    return References(
+        tuple(finder.uses), tuple(finder.imports), frozenset(finder.reads), tuple(finder.subclasses)
+    )
 
 
 class _Finder:
     def __init__(self) -> None:
         self.uses: list[Use] = []
         self.imports: list[Import] = []
+        self.reads: set[str] = set()
+        self.subclasses: list[int] = []
         self._module_names: dict[str, list[str]] = {}
 
     def visit(
@@ -78,19 +95,40 @@ class _Finder:
         # variables: what is neither is free in the whole.
         instructions = [entry for entry in decoded if entry[1] not in _PADDING]
         bound = {name: list(what) for name, what in outer.items() if name in code.co_freevars}
-        if any(name == "IMPORT_NAME" for _, name, _ in instructions):
+        operations = {name for _, name, _ in instructions}
+        if "IMPORT_NAME" in operations:
             self._visit_imports(code, instructions, bound)
         if code.co_name == "<module>":
             self._module_names = bound
         inner = assigned | frozenset(code.co_cellvars)
         lines = _lines(code)
+        self._visit_about(code, instructions, lines)
         skip_to = -1
-        for place, (offset, _, argument) in enumerate(instructions):
-            if isinstance(argument, CodeType):
-                self.visit(argument, decode(argument), bound, inner)
-            elif place >= skip_to and self._bases(instructions[place], bound, inner):
+        for place, (offset, name, argument) in enumerate(instructions):
+            if name == "LOAD_CONST":
+                if isinstance(argument, CodeType):
+                    self.visit(argument, decode(argument), bound, inner)
+            elif (
+                name in _LOADS
+                and place >= skip_to
+                and self._bases(instructions[place], bound, inner)
+            ):
                 line = _line(lines, offset)
                 skip_to = self._visit_use(instructions, place, bound, inner, line)
+
+    def _visit_about(self, code: CodeType, instructions: list[Instruction], lines: Lines) -> None:
+        for text in code.co_consts:
+            if type(text) is str and text in _ABOUT:  # for `getattr`
+                self.reads.add(_ABOUT[text])
+        if not _ABOUT.keys().isdisjoint(code.co_names):
+            # Class bodies store these names, and read their own annotations, by other operations.
+            for _, name, argument in instructions:
+                if (name in ATTRIBUTES or name == "LOAD_GLOBAL") and argument in _ABOUT:
+                    self.reads.add(_ABOUT[argument])
+        if _SUBCLASSES in code.co_names:
+            for offset, _, argument in instructions:
+                if argument == _SUBCLASSES:
+                    self.subclasses.append(_line(lines, offset))
 
     def _bases(
         self, instruction: Instruction, bound: dict[str, list[str]], assigned: frozenset[str]
@@ -124,7 +162,7 @@ class _Finder:
             targets = self._bases(code[end], bound, assigned)
             if targets:
                 inner, after = _chain(code, end + 1)
-                constant = after < len(code) and code[after][1] == "LOAD_CONST"
+                constant = _is_whole_constant(code, after)
                 attribute = code[after][2] if constant else None
                 if isinstance(attribute, str) and attribute.isidentifier():
                     self._add(targets, (*inner, attribute), line, None)
@@ -192,6 +230,15 @@ def _chain(code: list[Instruction], place: int) -> tuple[tuple[str, ...], int]:
     if place < len(code) and code[place][1] in _SETTERS:
         path.append(code[place][2])
     return tuple(path), place
+
+
+def _is_whole_constant(code: list[Instruction], place: int) -> bool:
+    """Whether the name for a `getattr` is a constant, not the beginning of an expression."""
+    following = [name for _, name, _ in code[place : place + 3]]
+    if following[:1] != ["LOAD_CONST"]:
+        return False
+    has_default = len(following) == 3 and following[1].startswith("LOAD_")
+    return (following[2] if has_default else "".join(following[1:2])) == "CALL"
 
 
 def _call(code: list[Instruction], place: int) -> Constants | None:

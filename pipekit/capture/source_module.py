@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from pipekit.capture.bytecode import decode, normalize
+from pipekit.capture.node import ANNOTATIONS, DOCSTRINGS
 from pipekit.capture.ownership import Owner, owner_of_file, owner_of_module
 from pipekit.capture.references import References, find_references
 from pipekit.clock import SystemClock
@@ -44,7 +45,7 @@ class SourceModule(NamedTuple):
     """The file was changed while this process ran, and the module is imported: before or after?"""
 
 
-_sources: dict[str, tuple[Signature, SourceModule, frozenset[tuple[str, Digest]]]] = {}
+_sources: dict[str, tuple[Signature, SourceModule]] = {}
 
 
 def find_module(name: str) -> Found | None:
@@ -55,7 +56,12 @@ def find_module(name: str) -> Found | None:
 
 def _from_loaded(name: str, module: ModuleType) -> Found:
     file = getattr(module, "__file__", None) or ""
-    return Found(name, file, owner_of_module(name), hasattr(module, "__path__"))
+    return Found(name, file, owner_of_module(name), _own_path(module) is not None)
+
+
+def _own_path(module: ModuleType) -> Any:
+    # Not by `getattr`: a module may make up whatever it is asked for.
+    return getattr(module, "__dict__", {}).get("__path__")
 
 
 def _from_finders(name: str) -> Found | None:
@@ -63,7 +69,7 @@ def _from_finders(name: str) -> Found | None:
     path: Any = None
     if parent:
         package = sys.modules.get(parent)
-        path = getattr(package, "__path__", None) if package else _search_path(parent)
+        path = _own_path(package) if package else _search_path(parent)
         if path is None:
             return None
     spec = _spec(name, path)
@@ -83,7 +89,7 @@ def _search_path(name: str) -> list[str] | None:
     path = None
     if parent:
         package = sys.modules.get(parent)
-        path = list(package.__path__) if package else _search_path(parent)
+        path = _own_path(package) if package else _search_path(parent)
         if path is None:
             return None
     spec = _spec(name, path)
@@ -114,38 +120,37 @@ def read_source(found: Found) -> SourceModule | None:
     loaded = sys.modules.get(found.name)
     if known is not None and known[0] == signature:
         return known[1]
-    source, definitions = _compile(found.file)
+    source, code = _compile(found.file)
     if loaded is None:
-        _sources[found.file] = (signature, source, definitions)
+        _sources[found.file] = (signature, source)
         return source
     if known is not None:
         mixed = digest_bytes("changed while imported", known[1].digest, source.digest)
         return SourceModule(mixed, source.references)
     if max(status.st_mtime, status.st_ctime) > _WATCHING_SINCE:
         live = _live_definitions(loaded)
-        if live <= definitions:
+        if live <= frozenset(_definitions(code) if code else ()):
             source = SourceModule(source.digest, source.references, unsure=True)
         else:
             text = [part for definition in sorted(live) for part in definition]
             mixed = digest_bytes("imported before the change", source.digest, *text)
             source = SourceModule(mixed, source.references)
-    _sources[found.file] = (signature, source, definitions)
+    _sources[found.file] = (signature, source)
     return source
 
 
-def _compile(file: str) -> tuple[SourceModule, frozenset[tuple[str, Digest]]]:
+def _compile(file: str) -> tuple[SourceModule, CodeType | None]:
     with open(file, "rb") as stream:
         content = stream.read()
     nothing = References((), ())
     if not file.endswith(".py"):
-        return SourceModule(digest_bytes("binary module", content), nothing), frozenset()
+        return SourceModule(digest_bytes("binary module", content), nothing), None
     try:
         code = compile(content, file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
-        return SourceModule(digest_bytes("broken module", content), nothing), frozenset()
+        return SourceModule(digest_bytes("broken module", content), nothing), None
     decoded = decode(code)
-    source = SourceModule(normalize(code, decoded)[0], find_references(code, decoded))
-    return source, frozenset(_definitions(code))
+    return SourceModule(normalize(code, decoded)[0], find_references(code, decoded)), code
 
 
 def _definitions(code: CodeType) -> list[tuple[str, Digest]]:
@@ -172,3 +177,26 @@ def _live_definitions(module: ModuleType) -> frozenset[tuple[str, Digest]]:
             if code.co_filename == module.__file__:
                 found.add((code.co_qualname, normalize(code, decode(code))[0]))
     return frozenset(found)
+
+
+def text_about_source(file: str, kind: str) -> str:
+    """What the definitions in a file say about themselves, as far as a compiled file does not."""
+    import ast  # rarely needed: where docstrings or annotations are read
+
+    try:
+        with open(file, "rb") as stream:
+            tree = ast.parse(stream.read())
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    said: list[str | None] = []
+    for node in ast.walk(tree):
+        if kind == DOCSTRINGS:
+            definitions = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+            said.append(ast.get_docstring(node) if isinstance(node, definitions) else None)
+        elif kind == ANNOTATIONS:
+            for name in ("annotation", "returns"):
+                annotation = getattr(node, name, None)
+                said.append(ast.unparse(annotation) if annotation is not None else None)
+        elif isinstance(node, ast.Name):
+            said.append(node.id)
+    return repr([text for text in said if text is not None])

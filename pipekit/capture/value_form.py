@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import re
 import types
@@ -54,7 +53,7 @@ def _lru(to: Description, value: Any, where: str) -> None:
     if named is not None:
         to.name_library(*named)
         return
-    to.say("memoised")
+    to.say("memoised", str(value.cache_parameters()["typed"]))
     to.value(value.__wrapped__, where)
 
 
@@ -76,16 +75,6 @@ def _mapping_proxy(to: Description, value: types.MappingProxyType[Any, Any], whe
     to.value(dict(value), where)
 
 
-def _context_variable(to: Description, value: contextvars.ContextVar[Any], where: str) -> None:
-    """By what it has where nothing was set: what was set belongs to this process."""
-    to.say("context variable", value.name)
-    try:
-        default = contextvars.Context().run(value.get)
-    except LookupError:
-        return
-    to.value(default, f"the default of {where}")
-
-
 def _pattern(to: Description, value: Any, where: str) -> None:
     to.say("pattern", repr(value.pattern), str(value.flags))
 
@@ -104,6 +93,5 @@ FORMS: dict[type, Callable[[Description, Any, str], None]] = {
     functools.singledispatchmethod: _dispatch_method,
     LRU: _lru,
     types.MappingProxyType: _mapping_proxy,
-    contextvars.ContextVar: _context_variable,
     type(re.compile("")): _pattern,
 }

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pipekit.cli.parameter import Parameter
 from pipekit.errors import UsageError
 
-_OWN_WITH_VALUE = ("--executor", "--params", "--until", "-p", "--param")
-_OWN_ALONE = ("--pdb", "--json", "--help", "-h")
+_OWN_WITH_VALUE = ("--executor", "--params", "--refresh", "--until", "-p", "--param")
+_OWN_ALONE = ("--no-cache", "--pdb", "--json", "--help", "-h")
 OWN = frozenset({*_OWN_WITH_VALUE, *_OWN_ALONE})
 """Options of pipekit's own: a parameter of such a name is given as `-p name=value`."""
 
@@ -22,6 +22,9 @@ class Arguments:
     executor: str = ""
     until: str = ""
     """Name of the step after which the run is to stop; empty: none."""
+    without_cache: bool = False
+    refresh: list[str] = field(default_factory=list)
+    """Names of steps that are to run whatever is remembered."""
     with_debugger: bool = False
     as_json: bool = False
     wants_help: bool = False
@@ -68,9 +71,15 @@ def parse(arguments: Sequence[str], parameters: Sequence[Parameter]) -> Argument
 def spelled(parameter: Parameter, text: str = "VALUE") -> str:
     """How a parameter is given: `--name VALUE`, or `-p name=VALUE` where pipekit has an option of
     that name."""
-    if parameter.option in OWN:
+    if is_hidden(parameter):
         return f"-p {parameter.name}={text}"
     return f"{parameter.option} {text}"
+
+
+def is_hidden(parameter: Parameter) -> bool:
+    """Whether an option of pipekit's own has the parameter's name, or the name that says no to
+    it."""
+    return parameter.option in OWN or (parameter.is_flag and f"--no-{parameter.option[2:]}" in OWN)
 
 
 class _Parser:
@@ -104,6 +113,7 @@ class _Parser:
                 raise UsageError(f"Option {name} takes no value, and was given {given!r}.")
             found.as_json |= name == "--json"
             found.with_debugger |= name == "--pdb"
+            found.without_cache |= name == "--no-cache"
             found.wants_help |= name in ("--help", "-h")
             return
         value = _value(name, given, left)
@@ -113,6 +123,8 @@ class _Parser:
             found.executor = value
         elif name == "--until":
             found.until = value
+        elif name == "--refresh":
+            found.refresh.append(value)
         elif name == "--params":
             found.files.append(value)
         else:

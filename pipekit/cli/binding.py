@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipekit.cli.arguments import OWN, Arguments
+from pipekit.cli.arguments import OWN, Arguments, is_hidden
 from pipekit.cli.cast import Misfit, cast, cast_data
 from pipekit.cli.parameter import Parameter
 from pipekit.errors import UsageError, nearest
@@ -138,7 +138,7 @@ class _Binding:
 
 
 def _spelling(parameter: Parameter) -> str:
-    return f"-p {parameter.name}" if parameter.option in OWN else parameter.option
+    return f"-p {parameter.name}" if is_hidden(parameter) else parameter.option
 
 
 def _line(where: str, parameter: Parameter, misfit: Misfit, *, as_typed: bool) -> str:

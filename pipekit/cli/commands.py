@@ -123,6 +123,19 @@ def run(context: typer.Context) -> Action:
     return partial(run, list(context.args))
 
 
+@app.command(
+    cls=TargetCommand,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+    help="Say what a run would do: what must run, what may, what is cached.",
+    options_metavar="TARGET [--param VALUE]...",
+)
+def plan(context: typer.Context) -> Action:
+    from pipekit.cli.plan import plan
+
+    return partial(plan, list(context.args))
+
+
 @app.command("ls")
 def list_runs(
     json: AsJson = False,
@@ -226,6 +239,14 @@ def doctor(json: AsJson = False) -> Action:
 
 
 @app.command()
+def why(task: AnyTaskId = "", step: StepName = "", json: AsJson = False) -> Action:
+    """Say why a step ran or was reused: what differs from which earlier one, with the code."""
+    from pipekit.cli.why import tell_why
+
+    return partial(tell_why, task, step, as_json=json)
+
+
+@app.command()
 def compare(
     a: Annotated[
         str,
@@ -249,3 +270,126 @@ def config(json: AsJson = False) -> Action:
     from pipekit.cli.config import config
 
     return partial(config, as_json=json)
+
+
+cache = typer.Typer(
+    help="List what is remembered of steps, forget some of it, or keep it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(cache, name="cache")
+
+EntryNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[COMPONENT]...",
+        help="Components (fit, flow:fit), or the beginning of a key, or of a step's id.",
+    ),
+]
+OfRun = Annotated[
+    str,
+    typer.Option(
+        "--run", metavar="ID", help="Only what this run computed.", autocompletion=_complete_task
+    ),
+]
+OlderThan = Annotated[
+    str, typer.Option(metavar="AGE", help="Only what was computed longer ago, such as 30d.")
+]
+EveryEntry = Annotated[bool, typer.Option("--all", help="All entries.")]
+
+
+def _selection(names: list[str] | None, run: str, older_than: str, everything: bool) -> Any:
+    from pipekit.cli.amount import parse_seconds
+    from pipekit.cli.cache import Selection
+
+    seconds = parse_seconds("--older-than", older_than) if older_than else None
+    return Selection(tuple(names or ()), run, seconds, everything)
+
+
+@cache.command("ls")
+def list_entries(
+    names: EntryNames = None,
+    run: OfRun = "",
+    older_than: OlderThan = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    json: AsJson = False,
+) -> Action:
+    """List the entries of the cache, those used last first."""
+    from pipekit.cli.cache import list_entries
+
+    return lambda: list_entries(
+        _selection(names, run, older_than, False), limit=limit, as_json=json
+    )
+
+
+@cache.command("rm")
+def remove_entries(
+    names: EntryNames = None,
+    run: OfRun = "",
+    older_than: OlderThan = "",
+    everything: EveryEntry = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Action:
+    """Forget entries: their steps run again."""
+    from pipekit.cli.cache import remove_entries
+
+    return lambda: remove_entries(
+        _selection(names, run, older_than, everything), without_asking=yes
+    )
+
+
+@cache.command("pin")
+def pin_entries(
+    names: EntryNames = None,
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run",
+            metavar="ID",
+            help="This run, and what it computed.",
+            autocompletion=_complete_task,
+        ),
+    ] = "",
+    older_than: OlderThan = "",
+    everything: EveryEntry = False,
+    off: Annotated[bool, typer.Option("--off", help="Take the pins away.")] = False,
+) -> Action:
+    """Keep entries, or a run, from 'pipekit gc'."""
+    from pipekit.cli.cache import pin_entries
+
+    return lambda: pin_entries(_selection(names, run, older_than, everything), off=off)
+
+
+@cache.command("stats")
+def stats(json: AsJson = False) -> Action:
+    """Say how much is remembered, and how often it was of use."""
+    from pipekit.cli.cache import print_stats
+
+    return partial(print_stats, as_json=json)
+
+
+@app.command()
+def gc(
+    size: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE", help="The oldest runs go until the values left need no more: 10GB."
+        ),
+    ] = "",
+    runs_older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="Runs that ended longer ago go, such as 30d.")
+    ] = "",
+    grace: Annotated[
+        str, typer.Option(metavar="TIME", help="What was stored since stays in any case.")
+    ] = "1h",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, delete nothing.")
+    ] = False,
+    json: AsJson = False,
+) -> Action:
+    """Delete old runs, and values, logs and files that nothing refers to."""
+    from pipekit.cli.gc import collect
+
+    return partial(
+        collect, size=size, runs_older_than=runs_older_than, grace=grace, dry=dry_run, as_json=json
+    )

@@ -63,26 +63,23 @@ def _load(task: Task, view: ArtifactView) -> Any:
     level are not run for that."""
     loading.importing = True
     try:
-        return view.get()
+        return view.get_exact()
     except (ArtifactError, loading.ImportEnded):
-        if not _import_module_of(task):
-            raise
+        _import_module_of(task)
         return view.get()
     finally:
         loading.importing = False
 
 
-def _import_module_of(task: Task) -> bool:
-    """Import the module of the task's function, up to a pipeline call at its top level; False where
-    that changes nothing."""
+def _import_module_of(task: Task) -> None:
+    """Import the module of the task's function, up to a pipeline call at its top level."""
     module = task.spec.entry.partition(":")[0]
     if module in sys.modules:
-        return False
+        return
     try:
         loading.import_module(Origin(module, "", ""), is_main=True)
     except Exception:  # noqa: BLE001 - user code: the first error, of the value, is told
-        return False
-    return True
+        return
 
 
 def _print(value: Any) -> None:

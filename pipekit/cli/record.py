@@ -8,6 +8,8 @@ from typing import Any
 from pipekit.cli.home import Home
 from pipekit.clock import SystemClock, to_datetime
 from pipekit.model.records import Artifact, Attempt, Kind, Task
+from pipekit.model.status import Transition
+from pipekit.model.trace import Reads
 
 
 def task_record(task: Task) -> dict[str, Any]:
@@ -51,9 +53,27 @@ def full_record(home: Home, task: Task) -> dict[str, Any]:
             name: {"type": type_name, "preview": preview, "digest": digest}
             for name, (type_name, preview, digest) in task.inputs.items()
         },
+        "reads": [read._asdict() for read in reads_of(home, task)],
+        "cache": cache_note(home, task),
         "artifacts": [artifact_record(a) for a in home.store.list_artifacts(task.id)],
         "attempts": [attempt_record(a) for a in home.store.list_attempts(task.id)],
     }
+
+
+def reads_of(home: Home, task: Task) -> Reads:
+    """What a step was seen to read and write, as long as its outcome is remembered."""
+    if task.kind is not Kind.STEP:
+        return ()
+    memo = home.store.find_memo_of(task.reused_from or task.id)
+    return memo.reads if memo is not None else ()
+
+
+def cache_note(home: Home, task: Task) -> str:
+    """Which observed input made a step run again, or why its outcome is not remembered."""
+    if task.kind is not Kind.STEP:
+        return ""
+    events = home.store.list_events(task.id)
+    return next((event.detail for event in events if event.name is Transition.COMPLETED), "")
 
 
 def step_row(step: Task, attempts: int) -> dict[str, Any]:

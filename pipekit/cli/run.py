@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> int:
             print(command_help())
             return DONE
         raise UsageError("'pipekit run' needs a TARGET.", hint="pipekit run path/file.py:function")
-    with stopped_by_signals(), _stdout_for(the_result="--json" in rest) as stdout:
+    with stopped_by_signals(), stdout_for(the_result="--json" in rest) as stdout:
         pipeline = load_pipeline(target)
         parameters = parameters_of(pipeline.function)
         if not {"-h", "--help"}.isdisjoint(rest):
@@ -64,13 +64,18 @@ def run(arguments: list[str]) -> int:
             return DONE
         given = parse(rest, parameters)
         pipeline = _as_asked(pipeline, given)
-        args, kwargs = bind(parameters, given, _files(given), pipeline=pipeline.name, target=target)
+        args, kwargs = bind(
+            parameters, given, files_of(given), pipeline=pipeline.name, target=target
+        )
         conducted = conductor.run_now(pipeline, args, kwargs, until=given.until)
         value = None
         try:
             value, code = conducted.result(), DONE
             if given.until:
                 code = _tell_not_reached(conducted, given.until)
+            if conducted.unmet:
+                tell(f"Error: {conducted.unmet_text(conducted.unmet)}")
+                code = WRONG_USE
         except Reached as reached:
             code = DONE
             if reached.step.status is not Status.COMPLETED:
@@ -84,7 +89,8 @@ def run(arguments: list[str]) -> int:
     return code
 
 
-def _files(given: Arguments) -> list[ParameterFile]:
+def files_of(given: Arguments) -> list[ParameterFile]:
+    """The files of parameters that were named, read."""
     if not given.files:
         return []
     from pipekit.cli.parameter_file import read_parameter_file
@@ -108,7 +114,11 @@ def _as_asked(pipeline: Pipeline[Any, Any], given: Arguments) -> Pipeline[Any, A
         check_terminal()
         keep_errors()
         executor = "inline"
-    return pipeline.options(executor=executor) if executor else pipeline
+    if executor:
+        pipeline = pipeline.options(executor=executor)
+    if given.without_cache:
+        pipeline = pipeline.options(cache=False)
+    return pipeline.options(refresh=given.refresh) if given.refresh else pipeline
 
 
 def _fail(
@@ -205,7 +215,7 @@ def _print_json(conducted: conductor.Conducted, value: Any) -> None:
 
 
 @contextmanager
-def _stdout_for(*, the_result: bool) -> Iterator[int]:
+def stdout_for(*, the_result: bool) -> Iterator[int]:
     """A descriptor of stdout as it is now; while a result is to be alone there, what the pipeline's
     code prints goes to stderr."""
     sys.stdout.flush()

@@ -12,7 +12,15 @@ from pipekit.cli.log_parts import get_step
 from pipekit.cli.log_printer import text_of
 from pipekit.cli.outcome import DONE
 from pipekit.cli.outline import defaults_of
-from pipekit.cli.record import attempt_seconds, console_bytes, full_record, is_run, run_record
+from pipekit.cli.record import (
+    attempt_seconds,
+    cache_note,
+    console_bytes,
+    full_record,
+    is_run,
+    reads_of,
+    run_record,
+)
 from pipekit.console.quantity import bytes_text, moment_text, seconds_text, time_text
 from pipekit.console.table import draw_code, draw_facts, draw_table, without_empty
 from pipekit.console.terminal import clean, has_colour, one_line, showable
@@ -24,6 +32,7 @@ from pipekit.model.status import Status
 _PREVIEW_CHARACTERS = 72
 _DIGEST_CHARACTERS = 12
 _CONSOLE_LINES = 10
+_MOST_READS = 40
 
 
 def show(typed: str, step: str, *, as_json: bool) -> int:
@@ -53,6 +62,7 @@ def show(typed: str, step: str, *, as_json: bool) -> int:
 def _draw(home: Home, task: Task) -> None:
     draw_facts(_facts(home, task))
     _draw_inputs(task)
+    _draw_reads(home, task)
     _draw_steps(home, task)
     _draw_artifacts(home, task)
     _draw_metrics(home, task)
@@ -77,7 +87,8 @@ def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
         ("version", task.version),
         ("settings", ", ".join(f"{name}={value}" for name, value in task.spec.settings.items())),
         ("tags", ", ".join(task.tags)),
-        ("why", home.view(task).why if task.kind is Kind.STEP else ""),
+        ("why", str(home.view(task).why) if task.kind is Kind.STEP else ""),
+        ("cache", cache_note(home, task)),
         ("part of", _spoken(home, task.parent)),
         ("taken from", _spoken(home, task.reused_from)),
         ("key", task.step_key or ""),
@@ -132,6 +143,18 @@ def _draw_inputs(task: Task) -> None:
         given = str(value) if isinstance(value, str) and value.startswith("${") else ""
         rows.append([name, type_name, _shortened(preview), given])
     _titled("inputs", ("name", "type", "value", "comes from"), rows)
+
+
+def _draw_reads(home: Home, task: Task) -> None:
+    """What the step read and wrote beside its arguments."""
+    reads = reads_of(home, task)
+    rows = [
+        [one_line(read.name), read.kind, read.digest[:_DIGEST_CHARACTERS]]
+        for read in reads[:_MOST_READS]
+    ]
+    if len(reads) > _MOST_READS:
+        rows.append([f"… and {len(reads) - _MOST_READS:,} more: --json", "", ""])
+    _titled("read and written", ("name", "as", "digest"), rows)
 
 
 def _draw_steps(home: Home, task: Task) -> None:

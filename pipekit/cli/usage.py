@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipekit.api.pipeline import Pipeline
-from pipekit.cli.arguments import OWN
+from pipekit.cli.arguments import is_hidden
 from pipekit.cli.docstring import first_line, parameter_texts
 from pipekit.cli.parameter import Parameter
 from pipekit.model.excerpt import excerpt
@@ -20,6 +20,9 @@ _OPTIONS = (
     ("--params FILE", "Parameters from a .json or .toml file, from lines of NAME=value (.env), or "
                       "from stdin as JSON (-). What is typed beats the file."),
     ("-p NAME=VALUE", "A parameter, also one whose name is one of pipekit's own options."),
+    ("--no-cache", "Reuse nothing; what is computed is remembered all the same."),
+    ("--refresh STEP", "Run this step (fit-2), or all steps of a component (fit), whatever is "
+                       "remembered, and what follows where its value changed. Repeatable."),
     ("--until STEP", "Stop after the first step of this name (fit, fit-2)."),
     ("--pdb", "Run inline, and open the debugger where a step or the pipeline failed."),
     ("--json", "Print the run as JSON; what the pipeline prints goes to stderr."),
@@ -70,14 +73,14 @@ def target_help(target: str, pipeline: Pipeline[Any, Any], parameters: Sequence[
 def _left(parameter: Parameter) -> str:
     if parameter.takes_any_name:
         return f"--NAME {parameter.type_text}"
-    if parameter.is_flag and parameter.option not in OWN:
+    if parameter.is_flag and not is_hidden(parameter):
         return f"{parameter.option} / --no-{parameter.option[2:]}"
     left = _given_as(parameter, parameter.type_text)
     return f"{left} ..." if parameter.is_many else left
 
 
 def _given_as(parameter: Parameter, what: str) -> str:
-    if parameter.option in OWN:
+    if is_hidden(parameter):
         return f"-p {parameter.name}={what}"
     return f"{parameter.option} {what}"
 

@@ -59,6 +59,9 @@ class GuardedReporter:
     def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
         self._tell(self._reporter.blind_spot, component, what, file, line)
 
+    def warned(self, text: str) -> None:
+        self._tell(self._reporter.warned, text)
+
     def has_told(self, task_id: str) -> bool:
         return not self._is_silent and self._reporter.has_told(task_id)
 

@@ -153,6 +153,10 @@ class LineReporter:
         with self._lock:
             self._write([self._message.blind_spot(component, what, file, line)])
 
+    def warned(self, text: str) -> None:
+        with self._lock:
+            self._write([self._message.warned(text)])
+
     def has_told(self, task_id: str) -> bool:
         return task_id in self._told
 

@@ -116,6 +116,9 @@ class LiveReporter:
     def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
         self._lines.blind_spot(component, what, file, line)
 
+    def warned(self, text: str) -> None:
+        self._lines.warned(text)
+
     def has_told(self, task_id: str) -> bool:
         return self._lines.has_told(task_id)
 

@@ -160,6 +160,10 @@ class Message:
         text = f"! {component!r}: {one_line(what)} ({where}); a cached result does not see it"
         return self._stamp() + self.coloured("warning", text)
 
+    def warned(self, text: str) -> str:
+        """`14:03:07 ! Step 'read' read 'out.csv', which step 'write' of the same run wrote …`"""
+        return self._stamp() + self.coloured("warning", f"! {one_line(text)}")
+
     def event(self, happened: str, text: str, rest: str) -> str:
         """A line of the run itself, with the mark of what happened."""
         return f"{self._stamp()}{self.coloured(happened, f'{self._mark(happened)} {text}')}{rest}"

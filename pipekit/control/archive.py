@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
 from pipekit.artifacts.key import read_key
+from pipekit.artifacts.place import Places
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.clock import Clock, SystemClock
+from pipekit.control.gate import Gate
 from pipekit.control.output import Output
+from pipekit.control.private import check_private
 from pipekit.diagnostics import debug
-from pipekit.errors import BlobMissing, StoreUnavailable, TaskNotFound, short
+from pipekit.errors import BlobCorrupt, BlobMissing, StoreUnavailable, TaskNotFound, short
 from pipekit.model.hashing import Hasher
-from pipekit.model.records import Memo, Task
+from pipekit.model.records import Task
 from pipekit.model.value import Digest, StoredValue
 from pipekit.ports import Store
 from pipekit.settings import Settings
@@ -28,6 +32,7 @@ class Archive:
 
     Raises (at creation):
         StoreUnavailable, StoreVersionMismatch: the home or its store cannot be used.
+        HomeNotPrivate: others may write there.
     """
 
     def __init__(
@@ -41,9 +46,11 @@ class Archive:
         self.clock: Clock = clock or SystemClock()
         """What the times of its records are of."""
         make_home(settings.home)
+        check_private(settings)
         self.store: Store = open_store(settings.store_url, durability=settings.durability)
         debug("store", "%s opened for %s", type(self.store).__name__, settings.home)
         self.files = FileDigests(settings.home / "cache", leave_out=settings.home)
+        self.places = Places(settings, self.files)
         self.blobs = LocalBlobStore(settings.blob_folder, fsync=settings.durability == "full")
         self.hasher = Hasher(
             code_of=code_of,
@@ -56,6 +63,7 @@ class Archive:
             files=self.files,
             copies=settings.home / "copies",
         )
+        self.gate = Gate(settings.home / "gate")
         self._key: bytes | None = None
         _, is_file, path = settings.store_url.partition("sqlite:///")
         self._store_file = Path(path) if is_file else None
@@ -67,14 +75,25 @@ class Archive:
             self._key = read_key(self.settings.home)
         return self._key
 
-    def is_usable(self, memo: Memo) -> bool:
-        """Whether the bytes of a remembered outcome are still there, and the serializers that
-        wrote them as they were; where not, it is a miss."""
-        artifacts = self.artifacts
-        return all(
-            artifacts.is_current(value) and (value.inline or artifacts.is_there(value))
-            for _, value in memo.outputs
-        )
+    def check_value(
+        self, value: StoredValue, content: bytes | None, *, what: str, stored_at: float
+    ) -> None:
+        """Whether the bytes of a value are there, and what was stored. Small ones are read; a file
+        is where it was written since `stored_at`, else its size must do: who loads it looks closer.
+
+        Raises:
+            BlobMissing, BlobCorrupt: they are not.
+        """
+        if value.inline:
+            self.artifacts.verify(value, content, what=what)
+            return
+        path = self.artifacts.get_path(value, what=what)
+        found = path.stat()
+        if found.st_mtime <= stored_at or S_ISDIR(found.st_mode):
+            return
+        # Written again with the same bytes, perhaps; that is found out once.
+        if self.files.digest(path) != value.blob:
+            raise BlobCorrupt(digest=value.blob, what=what, reason="their digest differs")
 
     def content(self, output: Output) -> bytes | None:
         """The bytes of an inline value; None for one that is a file.
@@ -89,13 +108,21 @@ class Archive:
             raise BlobMissing(digest=output.value.blob)
         return found
 
-    def load(self, value: StoredValue, *, what: str, content: bytes | None = None) -> Any:
-        """A fresh copy of a stored value.
+    def load(
+        self, value: StoredValue, *, what: str, content: bytes | None = None, inert: bool = False
+    ) -> Any:
+        """A fresh copy of a stored value; with `inert`, where a class of it is gone, what is left.
 
         Raises:
             BlobMissing, BlobCorrupt, UntrustedPickle: it cannot be had.
         """
-        return self.artifacts.get(value, self.content(Output(value, content)), what=what)
+        try:
+            get = self.artifacts.get_or_inert if inert else self.artifacts.get
+            return get(value, self.content(Output(value, content)), what=what)
+        except BlobCorrupt:
+            if value.inline:  # else whoever stores the value again finds bytes at its address
+                self.store.remove_contents([value.blob])
+            raise
 
     def get_task(self, prefix: str) -> Task:
         """The task whose id begins with `prefix`.
@@ -142,6 +169,7 @@ class Archive:
 
     def close(self) -> None:
         self.store.close()
+        self.gate.close()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

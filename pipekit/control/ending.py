@@ -31,7 +31,7 @@ _NO_RETRY = frozenset(
 def failure_of(step: Step, outcome: Outcome) -> Failure:
     """Why the attempt failed."""
     message = outcome.message
-    if outcome.failure_kind is FailureKind.CODE_CHANGED:
+    if outcome.failure_kind is FailureKind.CODE_CHANGED and outcome.exception:
         theirs: Fingerprint = pickle.loads(outcome.exception)
         differs = differences(step.use.fingerprint, theirs)
         message = str(CodeChanged(component=step.use.name, differs=differs, hint=_way_out(differs)))
@@ -87,7 +87,8 @@ def _way_out(differs: list[str]) -> str:
     if differs and all(text.startswith("global ") for text in differs):
         return (
             "it was changed after its module was imported, and a worker imports the module anew: "
-            "pass the value as an argument."
+            "pass the value as an argument; where it does not matter for the outcome, write "
+            f"ignore=[{', '.join(text.split(' ')[1] for text in differs)}]."
         )
     return ""
 

@@ -65,7 +65,10 @@ class ExecutorSet:
             from pipekit.worker.runner import Runner
 
             runner = Runner(
-                self._archive.artifacts, self._fingerprinter.fingerprint, self._archive.settings
+                self._archive.artifacts,
+                lambda: self._fingerprinter,
+                self._archive.settings,
+                self._archive.places,
             )
             return InlineExecutor(self._loop, runner, self._archive.clock.now)
         from pipekit.executors.process import ProcessExecutor

@@ -52,6 +52,8 @@ def memo_key(step: Step, hasher: Hasher) -> Digest:
     """
     parts = [step.use.key_prefix, *step.path_digests]
     for argument in step.arguments:
+        if argument.name in step.use.ignored:
+            continue
         parts.append(argument.name)
         if argument.digest is not None:
             parts.append(argument.digest)
@@ -71,7 +73,7 @@ def path_digests(step: Step, hasher: Hasher) -> tuple[Digest, ...]:
     write, say) its text."""
     digests = []
     for argument in step.arguments:
-        if argument.path is not None:
+        if argument.path is not None and argument.name not in step.use.ignored:
             try:
                 digests.append(hasher.digest(argument.path))
             except (FileNotFoundError, NotADirectoryError):

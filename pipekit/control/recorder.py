@@ -149,7 +149,7 @@ class Recorder:
             if outcome is None and step.status is Status.COMPLETED
             else _TRANSITION_TO[step.status]
         )
-        event = Event(step.task_id, at, transition, step.attempt, step.reused_from or "")
+        event = Event(step.task_id, at, transition, step.attempt, step.reused_from or step.note)
         opened, closing, started = self._attempt(step, outcome, at, step.status.value)
         if step.recorded:
             create = None
@@ -163,7 +163,7 @@ class Recorder:
         self.stage(
             Change(
                 step.task_id, create, opened, closing, move, artifacts, contents, memo,
-                (*started, event),
+                (*started, event), renews=step.renews,
             )
         )  # fmt: skip
         step.recorded = True

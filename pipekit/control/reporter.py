@@ -52,6 +52,9 @@ class SilentReporter:
     def blind_spot(self, component: str, what: str, file: str, line: int) -> None:
         """Nothing."""
 
+    def warned(self, text: str) -> None:
+        """Nothing."""
+
 
 def facts_of(step: Step) -> StepFacts:
     """A step that goes on."""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipekit.clock import LOOK_UP_SECONDS
 from pipekit.control.archive import Archive
-from pipekit.control.output import Output
+from pipekit.control.output import KEPT_BYTES, Output
+from pipekit.control.reuse import Wishes
 from pipekit.control.step import Step
+from pipekit.control.trace import Meetings
 from pipekit.errors import BlobCorrupt, BlobMissing, RunElsewhere, UsageError, short
 from pipekit.model.failure import Failure
 from pipekit.model.options import DEFAULT_OUTPUT
@@ -20,11 +22,12 @@ from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
 from pipekit.ports import RunFacts
+from pipekit.settings import Settings
 from pipekit.worker.message import Logged
 from pipekit.worker.task_log import TaskLog
 
 if TYPE_CHECKING:
-    from pipekit.capture.fingerprint import Fingerprinter
+    from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
     from pipekit.capture.source_text import SourceText
     from pipekit.control.executor_set import ExecutorSet
     from pipekit.control.until import Until
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from pipekit.model.records import Task
 
 
-KEPT_BYTES = 1024
-"""Inline values up to this size stay in memory once they are recorded or read."""
 _FETCHED_STEPS = 512
 
 
@@ -108,6 +109,9 @@ class RunHost(Protocol):
     """What a run has from its session."""
 
     @property
+    def settings(self) -> Settings: ...
+
+    @property
     def archive(self) -> Archive: ...
 
     @property
@@ -130,7 +134,11 @@ class RunHost(Protocol):
 
     def warn_of_blind_spots(self, run: Run, use: Use) -> None: ...
 
+    def warn_of_changes(self, run: Run) -> None: ...
+
     def keep_source(self, run: Run, source: SourceText) -> None: ...
+
+    def keep_code(self, run: Run, fingerprint: Fingerprint) -> None: ...
 
     def begin(self, run: Run, task: Task) -> None: ...
 
@@ -208,6 +216,11 @@ class Run:
         self._pid = os.getpid()
         self.blind_spots: set[tuple[str, int, str]] = set()
         """What was named already: file, line, what."""
+        self.changes: set[str] = set()
+        """Variables that steps have changed, and that were named already."""
+        self.meetings = Meetings()
+        self.wishes = Wishes()
+        """What was asked for of the cache."""
 
     @property
     def label(self) -> str:

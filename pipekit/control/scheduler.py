@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipekit.control.archive import Archive
+from pipekit.control.change import changes_to_tell
 from pipekit.control.console_lines import ConsoleLines
 from pipekit.control.ending import (
     failure_of,
@@ -24,11 +25,15 @@ from pipekit.control.ending import (
 )
 from pipekit.control.executor_set import ExecutorSet
 from pipekit.control.inputs import memo_key, path_digests, read_inputs
-from pipekit.control.output import Output
+from pipekit.control.leases import Leases
+from pipekit.control.output import KEPT_BYTES, Output
 from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import end_of, end_of_run, facts_of
-from pipekit.control.run import KEPT_BYTES, Run
+from pipekit.control.reuse import Reuse
+from pipekit.control.run import Run
+from pipekit.control.showing import Showing
 from pipekit.control.step import Produced, Step
+from pipekit.control.trace import is_settled, named_files, remembered, still_holds, with_named
 from pipekit.diagnostics import debug
 from pipekit.errors import PipekitError
 from pipekit.executors.inline import left_outcome
@@ -36,11 +41,10 @@ from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Memo
 from pipekit.model.status import TERMINAL, Status
+from pipekit.model.trace import Reads
 from pipekit.ports import Assignment, Loop, Outcome, Reporter
 from pipekit.worker.message import Logged
 
-_SHOW_AFTER_SECONDS = 0.05
-"""A step is recorded before its end only where it takes longer than about this."""
 _THIS_RUN = "this run"
 
 
@@ -73,13 +77,10 @@ class Scheduler:
         self._starts: list[Step] = []
         self._ended: list[Step] = []
         self._finished: list[Run] = []
-        self._unshown: dict[Step, None] = {}
-        """Steps that have no record yet."""
-        self._begun: dict[Step, None] = {}
-        """Steps that have a place, and whose record does not say so."""
-        self._showing = False
-        self._busy = False
+        self._showing = Showing(loop, recorder, reporter, self._now)
         self._outcomes: dict[Step, Outcome] = {}
+        self._reuse_of = Reuse(archive, reporter)
+        self._leases = Leases(archive.store, archive.clock, loop)
         self._do: dict[type, Callable[[Run, Any], None]] = {
             plan.LookUp: self._look_up,
             plan.Start: self._start,
@@ -138,10 +139,10 @@ class Scheduler:
                 run.over.open()
             self._runs.clear()
         self._recorder.forget()
+        self._leases.forget()
         for table in (self._lookups, self._starts, self._ended, self._finished):
             table.clear()
-        self._unshown.clear()
-        self._begun.clear()
+        self._showing.forget()
 
     def leave(self) -> None:
         """This process was forked: the runs go on in its parent, and the loop is there alone."""
@@ -154,11 +155,18 @@ class Scheduler:
     def turn_ended(self) -> None:
         """Look up, commit, announce, start: in this order."""
         try:
-            while self._lookups:
-                self._answer_lookups()
+            self._lookups += self._leases.look_again()
+            if self._lookups:
+                # From the look-up to the record that refers to what was found, nothing of that is
+                # collected as unneeded.
+                with self._archive.gate.hold():
+                    while self._lookups:
+                        self._answer_lookups()
+                    self._recorder.flush()
             if self._ended or self._finished:
-                self._busy = True
+                self._showing.some_have_ended()
             self._recorder.flush()
+            self._leases.release(self._ended)
         except PipekitError as error:
             self._executors.stop()
             self.fail(error)
@@ -179,12 +187,12 @@ class Scheduler:
                 continue
             if type(event) is plan.StepCalled:
                 step = run.steps[event.step]
-                self._unshown[step] = None
+                self._showing.called(step)
                 calling[run] = None
             self._handle(run, event)
         for run in calling:
             self._reporter.steps_called(run.facts, len(run.steps), run.ordinals)
-        self._show_later()
+        self._showing.look_later()
 
     def _handle(self, run: Run, event: plan.Event) -> None:
         for command in run.planner.handle(event):
@@ -203,23 +211,28 @@ class Scheduler:
                 # Read once: the key, and what is compared when the step has ended, are the same.
                 step.path_digests = path_digests(step, self._archive.hasher)
                 step.memo_key = memo_key(step, self._archive.hasher)
+                step.named_files = named_files(step, self._archive.places)
             except Exception as error:  # noqa: BLE001 - user code: what hashing a value calls
                 failure = Failure(FailureKind.INPUTS, f"its key cannot be made: {error}")
                 self._handle(step.run, plan.StepRefused(step.number, failure))
             else:
                 keyed.append(step)
-        memos = self._archive.store.find_memos({step.memo_key for step in keyed})
+        usable = self._reuse_of.find(keyed)
         for step in keyed:
-            memo = memos.get(step.memo_key)
-            if memo is not None and not self._archive.is_usable(memo):
-                self._archive.store.remove_memo(memo.key)  # else it would stand before a new one
-                memo = None
-            found = memo is not None and (step.use.options.cache is True or not memo.is_none)
+            memo, outputs = usable.get(step, (None, {}))
+            found = memo is not None and still_holds(step, memo, self._archive)
             if found and memo is not None:
-                step.outputs = {name: Output(value, None) for name, value in memo.outputs}
+                self._meet(step, memo.reads)
+                step.outputs = outputs
                 step.reused_from = memo.task_id
                 step.reused_run = _THIS_RUN if memo.run == step.run.label else memo.run
+            elif self._leases.must_wait(step):
+                continue
             self._handle(step.run, plan.KeyLooked(step.number, step.memo_key, found))
+
+    def _meet(self, step: Step, reads: Reads) -> None:
+        for meeting in step.run.meetings.add(step, reads) if reads else ():
+            self._reporter.warned(str(meeting))
 
     # starting
 
@@ -254,49 +267,14 @@ class Scheduler:
             inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
             folder=step.run.folder,
-            began=lambda: self._has_begun(step),
+            began=lambda: self._showing.begun(step),
             report=lambda outcome: self._reported(step, outcome, lines),
             logged=lambda logged: self._logged(step, logged),
             wrote=wrote,
             mailbox=step.mailbox,
             step=step,
+            find_change=use.find_change,
         )
-
-    def _show(self) -> None:
-        """Record, as they stand, the steps that take longer than a moment; the waiting ones only
-        where nothing has ended meanwhile, so that a flow of short steps is not slowed down."""
-        self._showing = False
-        quiet, self._busy = not self._busy, False
-        late = self._now() - _SHOW_AFTER_SECONDS
-        for step in list(self._begun):
-            assignment = step.assignment
-            if assignment is None or not 0 < assignment.started_at <= late:
-                continue
-            # Of what was sent ahead most has not begun, or has ended meanwhile.
-            if assignment.refresh is None or assignment.refresh():
-                self._is_running(step, assignment.started_at)
-        if quiet:
-            for step in [step for step in self._unshown if step.called_at <= late]:
-                self._recorder.waiting(step)
-                del self._unshown[step]
-        self._show_later()
-
-    def _is_running(self, step: Step, began: float) -> None:
-        step.status, step.started_at = Status.RUNNING, began
-        self._recorder.running(step, began)
-        self._begun.pop(step, None)
-        self._unshown.pop(step, None)
-        self._reporter.steps_running((facts_of(step),))
-
-    def _show_later(self) -> None:
-        if (self._unshown or self._begun) and not self._showing:
-            self._showing = True
-            self._loop.call_later(_SHOW_AFTER_SECONDS, self._show)
-
-    def _has_begun(self, step: Step) -> None:
-        if not step.running_recorded and step.assignment is not None:
-            self._begun[step] = None
-            self._show_later()
 
     # while it runs
 
@@ -306,7 +284,7 @@ class Scheduler:
         if not step.running_recorded:
             if step.assignment.refresh is not None:
                 step.assignment.refresh()
-            self._is_running(step, step.assignment.started_at or self._now())
+            self._showing.is_running(step)
         self._recorder.logged(step.task_id, step.attempt, logged, self._now())
         if logged.progress is not None:
             self._reporter.step_progressed(facts_of(step), *logged.progress)
@@ -327,12 +305,19 @@ class Scheduler:
         self._outcomes[step] = outcome
         assert step.assignment is not None
         step.started_at = step.assignment.started_at or None  # None: it never had a place
+        for told in changes_to_tell(step, outcome):
+            self._reporter.warned(told)
         event: plan.Event
         if outcome.failure_kind is None:
             step.outputs = {
                 name: Output(value, content) for name, value, content in outcome.outputs
             }
-            step.is_kept = is_worth_keeping(step, outcome, self._archive.hasher)
+            outcome.reads = with_named(step.named_files, outcome.reads)
+            step.is_kept = is_worth_keeping(step, outcome, self._archive.hasher) and is_settled(
+                step, outcome, self._archive.places
+            )
+            self._meet(step, outcome.reads)
+            self._leases.learn(step, outcome.duration_seconds)
             event = plan.AttemptCompleted(step.number, step.attempt, step.is_kept)
         else:
             failure = self._failure(step, outcome)
@@ -373,6 +358,8 @@ class Scheduler:
                 created_at=at,
                 duration_seconds=outcome.duration_seconds,
                 outputs=tuple((name, output.value) for name, output in step.outputs.items()),
+                reads=remembered(outcome.reads),
+                component=step.use.entry,
             )
         self._end(step, Status.COMPLETED, at, outcome, memo)
 
@@ -395,8 +382,7 @@ class Scheduler:
             failure=command.failure,
         )
         step.status = Status.PENDING
-        self._unshown.pop(step, None)
-        self._begun.pop(step, None)
+        self._showing.settled(step)
         after_seconds = retry_delay(step)
         failed = end_of(step)._replace(failure=command.failure)
         self._reporter.step_retried(failed, after_seconds)
@@ -438,8 +424,7 @@ class Scheduler:
     ) -> None:  # fmt: skip
         step.status = status
         step.ended_at = at
-        self._unshown.pop(step, None)
-        self._begun.pop(step, None)
+        self._showing.settled(step)
         self._recorder.ended(step, at=at, outcome=outcome, memo=memo)
         self._ended.append(step)
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from pipekit.capture.fingerprint import Fingerprinter
+from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
 from pipekit.capture.source_text import SourceText
 from pipekit.clock import Clock, IdMaker
 from pipekit.control.archive import Archive
@@ -25,7 +25,7 @@ from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
 from pipekit.control.use import Use
 from pipekit.diagnostics import debug
-from pipekit.errors import SettingsError, Stopped
+from pipekit.errors import BlindSpotRefused, SettingsError, Stopped, StoreError
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Change, Task
 from pipekit.model.value import Digest
@@ -137,7 +137,9 @@ class Session:
         self.fingerprinter = Fingerprinter(root=settings.project_root)
         self._open_runs = 0
         self._sources: set[Digest] = set()
-        """Of functions, that are recorded."""
+        """Of functions, that are recorded since a run was begun while no other went on."""
+        self._codes: set[Digest] = set()
+        """Fingerprints whose parts are recorded."""
         self.archive = Archive(settings, code_of=self._code_of, clock=clock)
         self._check_key()
         self.reporter: Reporter = reporter or _reporter_for(settings, self.archive)
@@ -179,6 +181,9 @@ class Session:
         with self._runs_lock:
             if self._open_runs == 0:
                 self.fingerprinter.thaw()
+                # With the runs that had them, they may have been collected.
+                self._sources.clear()
+                self._codes.clear()
                 self._loop.post(self.executors.refresh)
             self._open_runs += 1
 
@@ -194,12 +199,34 @@ class Session:
         return self.fingerprinter.code_of(obj)
 
     def warn_of_blind_spots(self, run: Run, use: Use) -> None:
-        """Name, once a run, what the fingerprint of a component could not follow."""
-        for spot in use.fingerprint.blind_spots:
+        """Name, once a run, what the fingerprint of a component could not follow.
+
+        Raises:
+            BlindSpotRefused: its policy is to have none.
+        """
+        spots = use.fingerprint.blind_spots
+        if use.blind_spots in ("ok", "rerun"):
+            return
+        if spots and use.blind_spots == "error":
+            raise BlindSpotRefused(component=use.name, spots=[str(spot) for spot in spots])
+        for spot in spots:
             known = (spot.file, spot.line, spot.what)
             if known not in run.blind_spots:
                 run.blind_spots.add(known)
                 self.reporter.blind_spot(use.name, spot.what, spot.file, spot.line)
+
+    def warn_of_changes(self, run: Run) -> None:
+        """Name what the pipeline function has changed of large values that steps in workers rest
+        on: at their calls only the others are compared."""
+        for use in list(run.uses.values()):
+            changed = use.find_change() if use.executor != "inline" else ""
+            variable = changed.partition(" was ")[0]
+            if changed and variable not in run.changes:
+                run.changes.add(variable)
+                self.reporter.warned(
+                    f"{changed} since step {use.name!r} was first called: worker processes did not "
+                    "see that. Hint: pass the value as an argument."
+                )
 
     def keep_source(self, run: Run, source: SourceText) -> None:
         """Have the text of a function recorded, where it was not by this session."""
@@ -207,6 +234,23 @@ class Session:
             self._sources.add(source.digest)
             change = Change(run.task_id, contents=((source.digest, source.content),))
             self._loop.post(lambda: self._recorder.stage(change))
+
+    def keep_code(self, run: Run, fingerprint: Fingerprint) -> None:
+        """Have what a fingerprint is made of recorded, where it was not yet."""
+        if fingerprint.digest and fingerprint.digest not in self._codes:
+            self._codes.add(fingerprint.digest)
+            self._loop.post(lambda: self._record_code(run.task_id, fingerprint))
+
+    def _record_code(self, task_id: str, fingerprint: Fingerprint) -> None:
+        from pipekit.control.code_record import contents_of, is_recorded  # where there is a step
+
+        try:
+            if is_recorded(self.archive.store, fingerprint.digest):
+                return
+        except StoreError:
+            return  # the commit of this very round will tell
+        contents = contents_of(fingerprint, self.fingerprinter.root)
+        self._recorder.stage(Change(task_id, contents=contents))
 
     def post(self, callback: Callable[[], None]) -> None:
         """Run a callback in the loop's thread, soon. From any thread."""

@@ -15,6 +15,7 @@ from pipekit.errors import StepError, StepFailed, StepSkipped, Stopped, short
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Attempt
 from pipekit.model.status import TERMINAL, Status
+from pipekit.model.trace import Reads
 from pipekit.model.value import Digest
 from pipekit.ports import Assignment, RunFacts
 
@@ -40,6 +41,8 @@ class Argument(NamedTuple):
     nested: bytes = b""
     path: Path | None = None
     """A path, whose content counts as it is when the key is made."""
+    text: str = ""
+    """A text, which may name a file; in full, unlike `shown`."""
 
 
 class Stored(NamedTuple):
@@ -83,9 +86,9 @@ class Step:
     __slots__ = (
         "after", "arguments", "assignment", "attempt", "call", "called_at", "child", "ended",
         "ended_at", "exception", "failure", "is_kept", "key", "mailbox", "memo_key", "name",
-        "nested_digests", "number", "outputs", "path_digests", "recorded", "reused_from",
-        "reused_run", "root", "run", "running_recorded", "sources", "started_at", "status",
-        "task_id", "use", "values", "waiters",
+        "named_files", "nested_digests", "note", "number", "outputs", "path_digests", "recorded",
+        "renews", "reused_from", "reused_run", "root", "run", "running_recorded", "sources",
+        "started_at", "status", "task_id", "use", "values", "waiters",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +130,12 @@ class Step:
         """Whether its outcome may be remembered and shared."""
         self.path_digests: tuple[Digest, ...] = ()
         """What lay at its paths when its key was made."""
+        self.named_files: Reads = ()
+        """The files that its arguments named by their text then."""
+        self.renews = False
+        """Whether its outcome takes the place of what is remembered."""
+        self.note = ""
+        """For the record: which observed input made it run again, or why it is not remembered."""
         self.nested_digests: Mapping[str, Digest] = _NONE_NESTED
         """Of its arguments with futures inside, once its key is made."""
         self.started_at: float | None = None

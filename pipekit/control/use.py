@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 from pipekit.artifacts import by_value
 from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
 from pipekit.capture.source_text import SourceText, source_text_of
+from pipekit.capture.wrapper import unwrap
 from pipekit.control.executor_set import parse_executor
-from pipekit.errors import UsageError
+from pipekit.errors import UsageError, nearest
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.options import DEFAULT_OUTPUT, ComponentOptions
 from pipekit.model.value import Digest
-from pipekit.origin import origin_of
+from pipekit.origin import origin_of, stable_name
 from pipekit.worker.message import ComponentSpec
 
-_KEY_SCHEME = "memo-1"
+_KEY_SCHEME = "memo-2"
 """Changes with anything that a memo key is made of, so that older memos are never found."""
 
 _next_number = itertools.count()
@@ -29,8 +31,9 @@ class Use:
     """One component in one run. Made before its first step there, then frozen."""
 
     __slots__ = (
-        "code", "defaults", "entry", "executor", "fingerprint", "function", "is_pipeline",
-        "key_prefix", "name", "options", "outputs", "settings", "source", "spec",
+        "_depends_on", "_fingerprinter", "_left_out", "blind_spots", "code", "defaults", "entry",
+        "executor", "fingerprint", "function", "ignored", "is_keyed", "is_pipeline", "key_prefix",
+        "name", "options", "outputs", "settings", "source", "spec",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +45,14 @@ class Use:
         defaults: dict[str, Any],
         fingerprinter: Fingerprinter,
         executor: str,
+        parameters: tuple[str, ...],
+        blind_spots: str,
     ) -> None:
+        """`parameters` are the function's, `blind_spots` the policy where the options name none.
+
+        Raises:
+            UsageError: `ignore` or `depends_on` names what is not there.
+        """
         self.function = function
         self.options = options
         self.defaults = defaults
@@ -52,7 +62,19 @@ class Use:
             parse_executor(options.executor)
         self.executor = options.executor or executor
         self.is_pipeline = False
-        self.fingerprint: Fingerprint = fingerprinter.fingerprint(function)
+        self._fingerprinter: Fingerprinter | None = fingerprinter
+        self._depends_on = tuple(_named(other) for other in options.depends_on)
+        self.ignored = frozenset(name for name in options.ignore if name in parameters)
+        self._left_out = tuple(sorted(set(options.ignore) - self.ignored))
+        if self._left_out:
+            reached = fingerprinter.fingerprint(function, depends_on=self._depends_on)
+            _check_ignored(self.name, self._left_out, parameters, reached)
+        self.fingerprint: Fingerprint = fingerprinter.fingerprint(
+            function, depends_on=self._depends_on, ignore=self._left_out
+        )
+        self.blind_spots = options.blind_spots or blind_spots
+        is_blind = self.blind_spots == "rerun" and bool(self.fingerprint.blind_spots)
+        self.is_keyed = options.cache is not False and not is_blind
         self.code = self.fingerprint.digest
         self.source = source_text_of(function, fingerprinter.root)
         self.settings = options.settings()
@@ -61,10 +83,12 @@ class Use:
         here = self.executor == "inline"
         pickled = b"" if origin else _by_value(function, self.name, may_fail=here)
         code = self.code if origin else self.fingerprint.around()
+        others = by_value.pack(self._depends_on) if self._depends_on else b""
         whole = len(outputs) < 2
         identity = digest_bytes(
-            self.name, self.entry, pickled, code, self.code, str(whole), *self.outputs
-        )
+            self.name, self.entry, pickled, code, self.code, str(whole), others,
+            *self._left_out, "", *self.outputs,
+        )  # fmt: skip
         self.spec = ComponentSpec(
             number=_numbers.setdefault(identity, next(_next_number)),
             name=self.name,
@@ -73,10 +97,13 @@ class Use:
             outputs=self.outputs,
             whole=whole,
             code=code,
+            depends_on=others,
+            ignore=self._left_out,
         )
         self.key_prefix = digest_bytes(
-            _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version
-        )
+            _KEY_SCHEME, self.code, str(self.spec.whole), *self.outputs, "", options.version,
+            *sorted(self.ignored),
+        )  # fmt: skip
 
     @classmethod
     def of_pipeline(
@@ -85,6 +112,11 @@ class Use:
     ) -> Use:  # fmt: skip
         """A pipeline as a step of another: `conduct` takes the assignment and runs it."""
         use = cls.__new__(cls)
+        use._fingerprinter = None
+        use._depends_on = use._left_out = ()
+        use.ignored = frozenset()
+        use.is_keyed = False
+        use.blind_spots = "ok"
         use.function = conduct
         use.options = ComponentOptions(name=name)
         use.defaults = defaults
@@ -100,6 +132,44 @@ class Use:
         use.spec = ComponentSpec(-1, name, None, b"", use.outputs, True, "")
         use.key_prefix = ""
         return use
+
+    def find_change(self, *, quick: bool = False) -> str:
+        """What it rests on and has changed in this process since, as a phrase; `quick` leaves out
+        large arrays and the like."""
+        if self._fingerprinter is None:
+            return ""
+        return self._fingerprinter.find_change(
+            self.function, depends_on=self._depends_on, ignore=self._left_out, quick=quick
+        )
+
+
+def _named(other: object) -> object:
+    """What another process is told of it: a module by its name."""
+    return stable_name(other.__name__) if isinstance(other, ModuleType) else unwrap(other)
+
+
+def _check_ignored(
+    name: str, left_out: tuple[str, ...], parameters: tuple[str, ...], reached: Fingerprint
+) -> None:
+    known = [part.name for part in reached.parts if part.kind in ("global", "function", "class")]
+    modules = {part.name for part in reached.parts if part.kind == "module"}
+    for item in left_out:
+        if item in known or item.rpartition(".")[0] in modules:
+            continue
+        if "." in item:
+            shown = sorted(part.name for part in reached.parts if part.kind == "global")
+            what = f"which its code does not reach. It reaches the globals {_listed(shown)}."
+        else:
+            what = f"which it does not take. It takes {_listed(parameters)}."
+        raise UsageError(
+            f"Component {name!r} is to ignore {item!r}, {what}",
+            hint=nearest(item, (*parameters, *known))
+            or "name an argument, or a global as 'module.NAME'.",
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"
 
 
 def _by_value(function: Callable[..., Any], name: str, *, may_fail: bool) -> bytes:

@@ -7,6 +7,7 @@ no way to end a call from outside, so a `timeout` is not kept.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from pipekit.errors import DebuggerQuit, PipekitError
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
-from pipekit.worker.message import Call, Done
+from pipekit.worker.message import Broke, Call, Done
 from pipekit.worker.runner import Runner
 
 
@@ -58,6 +59,10 @@ class InlineExecutor:
         self._runner = runner
         self._now = now
         self._introduced: set[int] = set()
+        self._lock = threading.Lock()
+        self._running = 0
+        """Attempts, in as many threads."""
+        self._begun = 0
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
@@ -96,13 +101,35 @@ class InlineExecutor:
             refused = Outcome(0.0, FailureKind.INPUTS, message=str(error))
             self._loop.post(lambda: assignment.report(refused))
             return
+        changed = assignment.find_change()
+        if changed:
+            refused = Outcome(0.0, FailureKind.CODE_CHANGED, message=_changed(assignment, changed))
+            self._loop.post(lambda: assignment.report(refused))
+            return
+        with self._lock:
+            self._running += 1
+            self._begun += 1
+            begun, alone = self._begun, self._running == 1
         report = self._runner.run(
             Call(0, spec.number, assignment.task_id, assignment.arguments, inputs),
             lambda logged: self._loop.post(lambda: assignment.logged(logged)),
         )
+        with self._lock:
+            self._running -= 1
+            alone = alone and begun == self._begun
         if isinstance(report, Done):
-            outcome = Outcome(report.duration_seconds, outputs=report.outputs, none=report.none)
+            changed = assignment.find_change()
+            other = f"{changed}, while another step ran in this process" if changed else ""
+            outcome = Outcome(
+                report.duration_seconds,
+                outputs=report.outputs,
+                none=report.none,
+                reads=report.reads,
+                unsure=report.unsure or ("" if alone else other),
+                changed=changed,
+            )
         else:
+            assert isinstance(report, Broke)  # only a worker may be replaced
             outcome = Outcome(
                 report.duration_seconds,
                 report.kind,
@@ -117,3 +144,12 @@ class InlineExecutor:
             if outcome.exception_class == "bdb.BdbQuit":
                 raise DebuggerQuit(f"The debugger was quit in step {spec.name!r}.")
             raise KeyboardInterrupt
+
+
+def _changed(assignment: Assignment, changed: str) -> str:
+    return str(
+        PipekitError(
+            f"Step {assignment.label} was not run: {changed}, between its call and its start.",
+            hint="change it before the call, or pass the value as an argument.",
+        )
+    )

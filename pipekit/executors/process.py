@@ -24,7 +24,7 @@ from pipekit.liveness import host_name
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
 from pipekit.worker.board import NO_CALL
-from pipekit.worker.message import Broke, Done, Logged, Setup
+from pipekit.worker.message import Broke, Done, Logged, Setup, Stale
 
 _HORIZON_SECONDS = 0.005
 _SLOW_SECONDS = 0.05
@@ -178,19 +178,23 @@ class ProcessExecutor:
             self._died(worker)
             self._fill()
             return
-        outdated = False
+        outdated = spoiled = False
         for message in messages:
             if type(message) is Done:
                 self._done(worker, message)
             elif type(message) is Broke:
                 outdated = self._broke(worker, message) or outdated
+            elif type(message) is Stale:
+                if self._is_stale(worker, message):
+                    outdated, spoiled = outdated or not message.changed, True
             elif type(message) is Logged and message.token in worker.in_flight:
                 worker.in_flight[message.token].logged(message)
             # `Ready` alone is no proof: it counts as started when it has answered a call.
-        if outdated:
+        if outdated or spoiled:
             self._retire(worker)
-            for idle in [other for other in self._workers if not other.in_flight]:
-                self._retire(idle)  # as old as that one
+            idle = [other for other in self._workers if not other.in_flight] if outdated else []
+            for other in idle:
+                self._retire(other)  # as old as that one
         else:
             self._flush(worker)
         self._fill()
@@ -235,6 +239,9 @@ class ProcessExecutor:
                     message.duration_seconds,
                     outputs=message.outputs,
                     none=message.none,
+                    reads=message.reads,
+                    unsure=message.unsure,
+                    changed=message.changed,
                     log_path=worker.log_name,
                     log_start=message.log_start,
                     log_end=message.log_end,
@@ -270,6 +277,23 @@ class ProcessExecutor:
             )
         )
         return False
+
+    def _is_stale(self, worker: WorkerProcess, message: Stale) -> bool:
+        """Put back what the worker did not begin, for it remembers what has changed since; the
+        worker is to be replaced."""
+        assignment = worker.in_flight.pop(message.token, None)
+        if assignment is None:
+            return False
+        if worker.ending is not None and worker.ending[0] is assignment:
+            _, kind, text = worker.ending
+            worker.ending = None
+            assignment.report(Outcome(0.0, kind, message=text))
+            return True
+        if message.changed:
+            assignment.found_changed = message.changed
+            debug("worker", "process %s is replaced: %s", worker.pid, message.changed)
+        self._wait_again([assignment])
+        return True
 
     # ending
 

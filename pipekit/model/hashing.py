@@ -12,7 +12,6 @@ referred to by its distance from the top. Inside a component, and only there, sh
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
 import sys
@@ -200,16 +199,14 @@ class Walk:
             found = self._codes[obj] = bytes.fromhex(self.hasher.code_of(obj))
         return found
 
-    def attributes(self, cls: type, state: Mapping[str, Any]) -> bytes:
-        """The digest of what an object's attributes hold, in whatever order they were set. What
-        `cached_property` keeps there is left out: it follows from the rest."""
+    def attributes(self, state: Mapping[str, Any]) -> bytes:
+        """The digest of what an object's attributes hold, in whatever order they were set."""
         parts: list[bytes] = []
         for name in sorted(state):
-            if not _is_cached_property(cls, name):
-                value = state[name]
-                if name == "__module__" and type(value) is str:
-                    value = stable_name(value)  # what `functools.update_wrapper` leaves
-                parts += (self.node(name), self.node(value))
+            value = state[name]
+            if name == "__module__" and type(value) is str:
+                value = stable_name(value)  # what `functools.update_wrapper` leaves
+            parts += (self.node(name), self.node(value))
         return combine(b"attributes", *parts)
 
 
@@ -223,13 +220,6 @@ def _flat(tag: bytes, items: Sequence[Any]) -> bytes | None:
             return None
         parts.append(blake3(leaf(item)).digest())
     return blake3(b"".join(parts)).digest()
-
-
-def _is_cached_property(cls: type, name: str) -> bool:
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return type(base.__dict__[name]) is functools.cached_property
-    return False
 
 
 def combine(tag: bytes, *digests: bytes) -> bytes:

@@ -30,7 +30,7 @@ def _owner(walk: Walk, value: object, root: str) -> bytes:
     if str(cls.__module__).partition(".")[0] == root:
         return walk.node(f"{root}.{cls.__name__}")
     state = getattr(value, "__dict__", {}) if root in ("numpy", "torch") else {}
-    return combine(b"subclass", walk.code(cls), walk.attributes(cls, state))
+    return combine(b"subclass", walk.code(cls), walk.attributes(state))
 
 
 # --- numpy ------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def _pandas_class(walk: Walk, value: Any) -> bytes:
     if str(cls.__module__).partition(".")[0] == "pandas":
         return walk.node(cls.__name__)
     extra = {name: getattr(value, name, None) for name in cls._metadata}
-    return combine(b"subclass", walk.code(cls), walk.attributes(cls, extra))
+    return combine(b"subclass", walk.code(cls), walk.attributes(extra))
 
 
 def _index(walk: Walk, value: Any) -> bytes:
@@ -238,15 +238,26 @@ def _polars_frame(walk: Walk, value: Any) -> bytes:
 def _polars_series(walk: Walk, value: Any) -> bytes:
     about = walk.node((value.name, repr(value.dtype)))
     missing = value.is_null()
-    content = value.drop_nulls()
-    kind = value.dtype.base_type().__name__
+    inner = _polars_content(walk, value.drop_nulls())
+    return combine(b"polars series", about, walk.node(missing.to_numpy()), inner)
+
+
+def _polars_content(walk: Walk, content: Any) -> bytes:
+    kind = content.dtype.base_type().__name__
     if kind in ("Date", "Datetime", "Duration", "Time"):
         content = content.to_physical()
     if content.dtype.is_numeric() and kind not in ("Decimal", "Int128", "UInt128"):
-        inner = walk.node(content.to_numpy())
-    else:
-        inner = walk.sequence(b"items", content.to_list())
-    return combine(b"polars series", about, walk.node(missing.to_numpy()), inner)
+        return walk.node(content.to_numpy())
+    # Not as Python values, which have no nanoseconds.
+    if kind == "Struct":
+        return combine(b"struct", *(_polars_series(walk, f) for f in content.struct.unnest()))
+    if kind == "Array":
+        content, kind = content.arr.to_list(), "List"
+    if kind == "List":
+        lengths = content.list.len()
+        items = content.filter(lengths > 0).explode()
+        return combine(b"lists", walk.node(lengths.to_numpy()), _polars_series(walk, items))
+    return walk.sequence(b"items", content.to_list())
 
 
 # --- pyarrow ----------------------------------------------------------------------------------
@@ -285,8 +296,26 @@ def _arrow_array(walk: Walk, value: Any) -> bytes:
     elif types.is_primitive(kind):
         content = hash_buffer(b"primitive:", _arrow_buffer(value))
     else:
-        content = walk.sequence(b"items", value.to_pylist())
+        content = _arrow_nested(walk, _one_array(value))
     return combine(b"arrow array", about, hash_buffer(b"missing:", missing), content)
+
+
+def _arrow_nested(walk: Walk, array: Any) -> bytes:
+    import pyarrow.compute as compute
+
+    types, kind = sys.modules["pyarrow"].types, array.type
+    # Not as Python values, which have no nanoseconds.
+    if types.is_dictionary(kind):
+        return _arrow_array(walk, array.dictionary_decode())
+    if types.is_struct(kind):
+        fields = (_arrow_array(walk, compute.struct_field(array, i)) for i in range(len(kind)))
+        return combine(b"struct", *fields)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        lengths = _arrow_array(walk, compute.list_value_length(array))
+        return combine(b"lists", lengths, _arrow_array(walk, compute.list_flatten(array)))
+    if "[ns" in str(kind):
+        raise TypeError(f"nanoseconds inside a {kind} cannot be digested")
+    return walk.sequence(b"items", array.to_pylist())
 
 
 def _arrow_texts(walk: Walk, value: Any) -> bytes:

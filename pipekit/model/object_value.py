@@ -21,14 +21,14 @@ _LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "torch"
 
 def _set_subclass(walk: Walk, value: set[Any]) -> bytes:
     # Its own `__reduce__` lists the elements in the order of this process.
-    cls = type(value)
-    state = walk.attributes(cls, getattr(value, "__dict__", {}))
-    return combine(b"set subclass", walk.code(cls), unordered(walk, b"elements", value), state)
+    state = _state(walk, value.__getstate__())
+    elements = unordered(walk, b"elements", value)
+    return combine(b"set subclass", walk.code(type(value)), elements, state)
 
 
 def _named_tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
     cls = type(value)
-    state = walk.attributes(cls, getattr(value, "__dict__", {}))
+    state = walk.attributes(getattr(value, "__dict__", {}))
     items = walk.sequence(b"fields", tuple.__getitem__(value, slice(None)))
     return combine(b"named tuple", walk.code(cls), items, state)
 
@@ -71,7 +71,7 @@ def _pure_path(walk: Walk, value: PurePath) -> bytes:
 
 
 def _partial(walk: Walk, value: functools.partial[Any]) -> bytes:
-    state = walk.attributes(type(value), value.__dict__)
+    state = walk.attributes(value.__dict__)
     call = (value.func, value.args, value.keywords)
     return combine(b"partial", walk.code(type(value)), *map(walk.node, call), state)
 
@@ -131,7 +131,7 @@ def _object(walk: Walk, value: Any) -> bytes:
         walk.code(cls),
         maker,
         walk.node(tuple(args)),
-        _state(walk, cls, state),
+        _state(walk, state),
         walk.node(None if items is None else list(items)),
         walk.node(None if pairs is None else list(pairs)),
         walk.node(setter),
@@ -139,15 +139,18 @@ def _object(walk: Walk, value: Any) -> bytes:
 
 
 def _global(walk: Walk, value: Any, name: str) -> bytes:
-    """What says of itself that it is what a module has under a name, and is."""
+    """What says of itself that it is what a module has under a name, and is. What it holds counts
+    as well: whoever loads the pickle finds what the variable holds there."""
     module = str(getattr(value, "__module__", None) or type(value).__module__)
     if _lookup(module, name) is not value:
         module = whichmodule(value, name)
         if _lookup(module, name) is not value:
             raise TypeError(f"it says that it is {name!r} of a module, and is not")
-    state = walk.attributes(type(value), getattr(value, "__dict__", {}))
-    where = (walk.node(stable_name(module)), walk.node(name))
-    return combine(b"global", *where, walk.code(type(value)), state)
+    where = combine(b"global", walk.node(stable_name(module)), walk.node(name))
+    if str(type(value).__module__).partition(".")[0] in sys.stdlib_module_names:
+        return where
+    state = walk.attributes(getattr(value, "__dict__", {}))
+    return combine(b"named", where, walk.code(type(value)), state)
 
 
 def _lookup(module: str, name: str) -> Any:
@@ -171,13 +174,13 @@ def _reduce(value: Any, cls: type) -> Any:
         raise TypeError(f"{type(error).__name__} in its __reduce__: {error}") from error
 
 
-def _state(walk: Walk, cls: type, state: Any) -> bytes:
+def _state(walk: Walk, state: Any) -> bytes:
     if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
         mine, slots = state
         if mine is None or type(mine) is dict:
-            state = {**(mine or {}), **slots}
+            return combine(b"slots", walk.attributes(mine or {}), walk.attributes(slots))
     if type(state) is dict and all(type(name) is str for name in state):
-        return walk.attributes(cls, state)
+        return walk.attributes(state)
     return walk.node(state)
 
 
@@ -194,7 +197,7 @@ _STANDARD: dict[str, Form] = {
 }
 """Found by name, so that their modules need not be imported."""
 
-_CALLABLE: dict[type, Form] = {
+_BUILT_IN: dict[type, Form] = {
     types.FunctionType: _code,
     types.BuiltinFunctionType: _builtin,
     types.MethodType: _method,
@@ -206,9 +209,9 @@ _CALLABLE: dict[type, Form] = {
 
 def choose_form(cls: type) -> Form:
     """How instances of a class are taken apart."""
-    callable_form = _CALLABLE.get(cls)
-    if callable_form is not None:
-        return callable_form
+    built_in = _BUILT_IN.get(cls)
+    if built_in is not None:
+        return built_in
     module, name = cls.__module__, cls.__qualname__
     standard = _STANDARD.get(f"{module}.{name}")
     if standard is not None and getattr(sys.modules.get(module), name, None) is cls:

@@ -17,11 +17,39 @@ class Reason(NamedTuple):
     """`its code, argument 'rate' changed`."""
     lines: tuple[str, ...]
     """All that is known, with what it is now and what it was."""
+    changes: tuple[Changed, ...] = ()
+    """The same in parts, as far as something differs."""
 
 
-class _Change(NamedTuple):
+class Changed(NamedTuple):
+    """One thing that differs between two steps."""
+
+    kind: str
+    """`argument`, `entry`, `code`, `version` or `outputs`; of the code, where that is known:
+    `function`, `class`, `global`, `module`, `package`, `python` or `file`."""
     what: str
+    """Its name: of the argument with the path inside it (`params['depth']`), `flow.helper`,
+    `numpy`; empty where the kind says it all."""
+    before: str
+    """What it was, as text; empty where there was none, or only that it differs is known."""
+    after: str
     text: str
+    """The sentence for people."""
+    diff: str = ""
+    """Of a function whose two sources are known: a unified diff."""
+    short: str = ""
+    """How it is named in a list: `argument 'rate'`."""
+
+    def record(self) -> dict[str, str]:
+        """As JSON."""
+        return {
+            "kind": self.kind,
+            "what": self.what,
+            "before": self.before,
+            "after": self.after,
+            "text": self.text,
+            "diff": self.diff,
+        }
 
 
 NO_EARLIER = Reason("no earlier run has this step", ("no earlier run has this step",))
@@ -44,8 +72,8 @@ def reason(task: Task, earlier: Task, *, returned_none: bool) -> Reason:
     """
     changes = _changes(task, earlier)
     if changes:
-        short = f"{', '.join(change.what for change in changes)} changed"
-        return Reason(short, tuple(change.text for change in changes))
+        short = f"{', '.join(change.short for change in changes)} changed"
+        return Reason(short, tuple(change.text for change in changes), tuple(changes))
     text = _without_change(earlier, returned_none=returned_none)
     return Reason(text, (text,))
 
@@ -81,26 +109,40 @@ def _without_change(earlier: Task, *, returned_none: bool) -> str:
     return "no outcome is remembered for its code and inputs"
 
 
-def _changes(task: Task, earlier: Task) -> list[_Change]:
+def _changes(task: Task, earlier: Task) -> list[Changed]:
     now, before = task.spec, earlier.spec
     changes = []
     if now.entry != before.entry:
         text = f"it is another function: {now.entry}, was {before.entry}"
-        changes.append(_Change("its function", text))
+        changes.append(Changed("entry", "", before.entry, now.entry, text, short="its function"))
     elif now.code != before.code:
         text = "its code changed, or code, a global or a package that it uses"
-        changes.append(_Change("its code", text))
+        changes.append(Changed("code", "", before.code, now.code, text, short="its code"))
     if task.version != earlier.version:
         text = f"its version= is {task.version!r}, was {earlier.version!r}"
-        changes.append(_Change("its version=", text))
+        changes.append(
+            Changed("version", "", earlier.version, task.version, text, short="its version=")
+        )
     if now.outputs != before.outputs:
-        text = f"its outputs are {', '.join(now.outputs)}, were {', '.join(before.outputs)}"
-        changes.append(_Change("the names of its outputs", text))
+        after, was = ", ".join(now.outputs), ", ".join(before.outputs)
+        text = f"its outputs are {after}, were {was}"
+        changes.append(Changed("outputs", "", was, after, text, short="the names of its outputs"))
     for name in dict.fromkeys((*now.parameters, *before.parameters)):
         if not is_same_argument(name, task, earlier):
-            what = f"argument {name!r}"
-            changes.append(_Change(what, what + _argument_change(name, task, earlier)))
+            short = f"argument {name!r}"
+            text = short + _argument_change(name, task, earlier)
+            changes.append(
+                Changed("argument", name, _seen(name, earlier), _seen(name, task), text, "", short)
+            )
     return changes
+
+
+def _seen(name: str, task: Task) -> str:
+    """What an argument was, as text; empty where it was not there."""
+    if name not in task.spec.parameters:
+        return ""
+    found = task.inputs.get(name)
+    return found[1] if found is not None else str(task.spec.parameters[name])
 
 
 def _argument_change(name: str, task: Task, earlier: Task) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipekit.model.failure import Failure
 from pipekit.model.status import Status, Transition
+from pipekit.model.trace import Reads
 from pipekit.model.value import Digest, StoredValue
 
 JsonValue = Any
@@ -156,11 +157,46 @@ class Memo:
     created_at: float
     duration_seconds: float
     outputs: tuple[tuple[str, StoredValue], ...]
+    reads: Reads = ()
+    """What the outcome rests on beside the key, and what else the step left behind: only where all
+    of it is still so may the outcome be used."""
+    component: str = ""
+    """`module:qualname` of the function; empty where an older pipekit recorded it."""
 
     @property
     def is_none(self) -> bool:
         """Whether the outcome is None alone: kept only where `cache=True` was written."""
         return len(self.outputs) == 1 and self.outputs[0][1].type == "NoneType"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who computes a key that others may want meanwhile. Counts until `until`, or until its process
+    is gone."""
+
+    key: Digest
+    task_id: str
+    host: str
+    pid: int
+    pid_started_at: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection took away from the records, and what the rest refers to."""
+
+    runs: int
+    tasks: int
+    memos: int
+    contents: int
+    content_bytes: int
+    left_bytes: int
+    """Of the contents that are left."""
+    blobs: frozenset[Digest]
+    """Of all bytes that what is left refers to, wherever they lie."""
+    logs: frozenset[str]
+    """Paths, relative to the home, of the logs of what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +258,5 @@ class Change:
     memo: Memo | None = None
     events: tuple[Event, ...] = ()
     metrics: tuple[Metric, ...] = ()
+    renews: bool = False
+    """Whether the memo takes the place of one of its key; else the first one stays."""

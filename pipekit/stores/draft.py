@@ -16,6 +16,7 @@ from pipekit.stores.encoding import (
     encode_names,
     encode_needs,
     encode_outputs,
+    encode_reads,
     encode_spec,
     encode_value,
 )
@@ -43,6 +44,7 @@ class Draft:
         "_moved",
         "_opened",
         "_pending",
+        "_renewed",
         "_standings",
     )  # fmt: skip
 
@@ -58,6 +60,8 @@ class Draft:
         self._memos: Rows = []
         self._events: Rows = []
         self._metrics: Rows = []
+        self._renewed: Rows = []
+        """Keys of memos that are to go before those that came are written."""
 
     def add(self, change: Change) -> bool:
         """Take the change if its guards hold, and say whether they did."""
@@ -114,7 +118,11 @@ class Draft:
                 memo.created_at,
                 memo.duration_seconds,
                 encode_outputs(outputs),
+                encode_reads(memo.reads),
+                memo.component,
             )
+            if change.renews:
+                self._renewed.append(memo.key)
         for event in change.events:
             self._events += (task_id, event.at, event.name._value_, event.attempt, event.detail)
         for metric in change.metrics:
@@ -136,6 +144,7 @@ class Draft:
             self._attempt_rows(),
             self._artifacts,
             self._contents,
+            self._renewed,
             self._memos,
             self._events,
             self._metrics,

@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _quote
 from typing import Any
 
+from blake3 import blake3
+
+from pipekit.model.code_parts import address_of
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Artifact, Attempt, Event, Kind, Memo, Metric, Task, TaskSpec
 from pipekit.model.status import Status, Transition
+from pipekit.model.trace import Read, Reads
 from pipekit.model.value import Digest, StoredValue
 
 Row = Sequence[Any]
@@ -22,6 +26,7 @@ Row = Sequence[Any]
 # Where a text has a fixed shape, quoting its strings one by one takes a third of the time.
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().decode
+_SEAL_BYTES = 8
 
 # Looking up is several times as fast as calling an enumeration.
 _STATUS = {item.value: item for item in Status}
@@ -95,7 +100,30 @@ def encode_value(value: StoredValue) -> str:
 
 def encode_outputs(outputs: Sequence[tuple[str, str]]) -> str:
     """The outputs of a memo, each as its name and its value, which is encoded already."""
-    return "[" + ",".join([f"[{_quote(name)},{value}]" for name, value in outputs]) + "]"
+    return _sealed("[" + ",".join([f"[{_quote(name)},{value}]" for name, value in outputs]) + "]")
+
+
+def encode_reads(reads: Reads) -> str:
+    if not reads:
+        return ""
+    items = [f"[{_quote(kind)},{_quote(name)},{_quote(digest)}]" for kind, name, digest in reads]
+    return _sealed("[" + ",".join(items) + "]")
+
+
+def decode_reads(text: str) -> Reads:
+    return tuple([Read(*item) for item in _decode(_unsealed(text))]) if text else ()
+
+
+def _sealed(text: str) -> str:
+    # A memo decides what a step is said to have given: nothing in it may change unseen.
+    return f"{text} {blake3(text.encode()).hexdigest(_SEAL_BYTES)}"
+
+
+def _unsealed(text: str) -> str:
+    content, _, seal = text.rpartition(" ")
+    if blake3(content.encode()).hexdigest(_SEAL_BYTES) != seal:
+        raise ValueError("it is not what was written")
+    return content
 
 
 def decode_task(row: Row) -> Task:
@@ -146,10 +174,43 @@ def decode_artifact(row: Row) -> Artifact:
     return Artifact(task_id, attempt, name, created_at, StoredValue(*_decode(value)))
 
 
+def decode_value(text: str) -> StoredValue:
+    """A value alone, as an artifact holds it."""
+    return StoredValue(*_decode(text))
+
+
+def decode_outputs(text: str) -> list[StoredValue]:
+    """The values of a memo without their names; none of one that is damaged."""
+    try:
+        text = _unsealed(text)
+    except ValueError:
+        return []
+    return [StoredValue(*value) for _, value in _decode(text)]
+
+
+def decode_entry(spec: str) -> tuple[str, Mapping[str, Any]]:
+    """Of a spec, its entry and its settings."""
+    found = _decode(spec)
+    return found[0], found[4]
+
+
+def decode_addresses(spec: str) -> tuple[Digest, Digest]:
+    """Of a spec, the addresses of its source and of the parts of its code; empty where it has
+    none."""
+    _, code, _, _, _, *source = _decode(spec)
+    return source[0] if source else "", address_of(code) if code else ""
+
+
 def decode_memo(row: Row) -> Memo:
-    key, task_id, run, created_at, duration_seconds, outputs = row
-    values = tuple([(name, StoredValue(*value)) for name, value in _decode(outputs)])
-    return Memo(key, task_id, run, created_at, duration_seconds, values)
+    """A memo.
+
+    Raises:
+        ValueError, TypeError, LookupError: the row is damaged, or of an older scheme.
+    """
+    key, task_id, run, created_at, duration_seconds, outputs, reads, component = row
+    values = tuple([(name, StoredValue(*value)) for name, value in _decode(_unsealed(outputs))])
+    read = decode_reads(reads)
+    return Memo(key, task_id, run, created_at, duration_seconds, values, read, component)
 
 
 def decode_metric(row: Row) -> Metric:

@@ -6,21 +6,26 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import cast
 
 from pipekit.errors import StoreUnavailable
+from pipekit.model.code_parts import address_of, sources_in
 from pipekit.model.records import (
     Artifact,
     Attempt,
     Change,
     Closing,
+    Collected,
     Event,
     Kind,
+    Lease,
     Memo,
     Metric,
     Task,
 )
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
+from pipekit.ports import Contents
 from pipekit.stores.guard import Standing, admits, advance, standing_of
 
 
@@ -39,6 +44,8 @@ class MemoryStore:
         self._metrics: defaultdict[str, list[Metric]] = defaultdict(list)
         self._memos: dict[Digest, Memo] = {}
         self._contents: dict[Digest, bytes] = {}
+        self._pins: set[str] = set()
+        self._leases: dict[Digest, Lease] = {}
 
     def commit(self, changes: Sequence[Change]) -> list[bool]:
         with self._lock:
@@ -72,6 +79,8 @@ class MemoryStore:
         for digest, data in change.contents:
             self._contents.setdefault(digest, bytes(data))
         if change.memo is not None:
+            if change.renews:
+                self._memos.pop(change.memo.key, None)
             self._memos.setdefault(change.memo.key, change.memo)
         return True
 
@@ -156,6 +165,23 @@ class MemoryStore:
             self._check_open()
             return {key: self._memos[key] for key in keys if key in self._memos}
 
+    def find_memo_of(self, task_id: str) -> Memo | None:
+        with self._lock:
+            self._check_open()
+            return next((m for m in self._memos.values() if m.task_id == task_id), None)
+
+    def find_duration(self, component: str) -> float | None:
+        with self._lock:
+            self._check_open()
+            found = [memo for memo in self._memos.values() if memo.component == component]
+        newest = max(found, key=lambda memo: memo.created_at, default=None)
+        return None if newest is None else newest.duration_seconds
+
+    def list_memos(self) -> list[Memo]:
+        with self._lock:
+            self._check_open()
+            return sorted(self._memos.values(), key=lambda memo: (memo.created_at, memo.key))
+
     def remove_memo(self, key: Digest) -> bool:
         with self._lock:
             self._check_open()
@@ -165,6 +191,158 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             return {key: self._contents[key] for key in digests if key in self._contents}
+
+    def remove_contents(self, digests: Collection[Digest]) -> None:
+        with self._lock:
+            self._check_open()
+            for digest in digests:
+                self._contents.pop(digest, None)
+
+    def count_uses(self) -> dict[str, tuple[int, float]]:
+        with self._lock:
+            self._check_open()
+            uses: dict[str, tuple[int, float]] = {}
+            for task in self._tasks.values():
+                if task.reused_from is not None:
+                    count, last = uses.get(task.reused_from, (0, 0.0))
+                    uses[task.reused_from] = (count + 1, max(last, task.ended_at or 0.0))
+            return uses
+
+    def count_outcomes(self) -> dict[str, tuple[int, int]]:
+        with self._lock:
+            self._check_open()
+            outcomes: dict[str, tuple[int, int]] = {}
+            for task in self._tasks.values():
+                plain = task.kind is Kind.STEP and task.status is Status.COMPLETED
+                if plain and task.spec.settings.get("cache") is not False:
+                    hits, misses = outcomes.get(task.spec.entry, (0, 0))
+                    reused = task.reused_from is not None
+                    outcomes[task.spec.entry] = (hits + reused, misses + (not reused))
+            return outcomes
+
+    def pin(self, ids: Collection[str]) -> None:
+        with self._lock:
+            self._check_open()
+            self._pins.update(ids)
+
+    def unpin(self, ids: Collection[str]) -> None:
+        with self._lock:
+            self._check_open()
+            self._pins.difference_update(ids)
+
+    def list_pins(self) -> set[str]:
+        with self._lock:
+            self._check_open()
+            return set(self._pins)
+
+    def take_lease(self, lease: Lease, *, now: float, instead_of: str = "") -> bool:
+        with self._lock:
+            self._check_open()
+            known = self._leases.get(lease.key)
+            if (
+                known is not None
+                and known.until > now
+                and known.task_id not in (lease.task_id, instead_of)
+            ):
+                return False
+            self._leases[lease.key] = lease
+            return True
+
+    def find_lease(self, key: Digest) -> Lease | None:
+        with self._lock:
+            self._check_open()
+            return self._leases.get(key)
+
+    def release_leases(self, task_id: str) -> None:
+        with self._lock:
+            self._check_open()
+            for key in [key for key, had in self._leases.items() if had.task_id == task_id]:
+                del self._leases[key]
+
+    def collect(
+        self, runs: Collection[str], *, contents: Contents = "all", dry: bool = False
+    ) -> Collected:
+        with self._lock:
+            self._check_open()
+            doomed = [run for run in runs if run in self._tasks and run not in self._pins]
+            ids = self._below(doomed)
+            memos = self._loose_memos(ids)
+            gone = {a.value.blob for i in ids for a in self._artifacts.get(i, ())}
+            gone |= {value.blob for memo in memos for _, value in memo.outputs}
+            values = [
+                artifact.value
+                for task_id, artifacts in self._artifacts.items()
+                if task_id not in ids
+                for artifact in artifacts
+            ]
+            keys = {memo.key for memo in memos}
+            for memo in self._memos.values():
+                if memo.key not in keys:
+                    values += [value for _, value in memo.outputs]
+            left = {value.blob for value in values if value.inline}
+            specs = [task.spec for key, task in self._tasks.items() if key not in ids]
+            left |= {spec.source for spec in specs}
+            for address in {address_of(spec.code) for spec in specs if spec.code}:
+                left.add(address)
+                left |= sources_in(self._contents.get(address, b"[]"))
+            loose = {
+                blob
+                for blob in self._contents
+                if blob not in left and (contents == "all" or blob in gone)
+            }
+            sizes = {blob: len(data) for blob, data in self._contents.items()}
+            size = sum(sizes[blob] for blob in loose)
+            if not dry:
+                self._forget(ids, keys, loose)
+            return Collected(
+                runs=len(doomed),
+                tasks=len(ids),
+                memos=len(memos),
+                contents=len(loose),
+                content_bytes=size,
+                left_bytes=sum(sizes.values()) - size,
+                blobs=frozenset({value.blob for value in values} | left) - {""},
+                logs=frozenset(
+                    attempt.log_path
+                    for task_id, attempts in self._attempts.items()
+                    if task_id not in ids
+                    for attempt in attempts
+                    if attempt.log_path
+                ),
+            )
+
+    def _below(self, runs: Sequence[str]) -> set[str]:
+        ids: set[str] = set()
+        left = list(runs)
+        while left:
+            task_id = left.pop()
+            ids.add(task_id)
+            left += self._children.get(task_id, ())
+        return ids
+
+    def _loose_memos(self, without: set[str]) -> list[Memo]:
+        held = {key for key in self._tasks if key not in without}
+        held |= {self._tasks[key].reused_from or "" for key in held}
+        return [
+            memo
+            for memo in self._memos.values()
+            if memo.task_id not in held and memo.key not in self._pins
+        ]
+
+    def _forget(self, ids: set[str], keys: set[Digest], contents: set[Digest]) -> None:
+        for task_id in ids:
+            parent = self._tasks[task_id].parent
+            if parent is not None and parent not in ids:
+                self._children[parent].remove(task_id)
+            for table in (self._tasks, self._children, self._standings, self._attempts,
+                          self._artifacts, self._events, self._metrics):  # fmt: skip
+                cast("dict[str, object]", table).pop(task_id, None)
+        for key in [key for key, lease in self._leases.items() if lease.task_id in ids]:
+            del self._leases[key]
+        for key in keys:
+            del self._memos[key]
+        for blob in contents:
+            del self._contents[blob]
 
     def close(self) -> None:
         with self._lock:

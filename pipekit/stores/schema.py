@@ -128,6 +128,25 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX metrics_of_task ON metrics (task_id)",
         ),
     ),
+    (
+        3,
+        (
+            "ALTER TABLE memos ADD COLUMN reads TEXT NOT NULL DEFAULT ''",
+            # By which it is shown what a step has read.
+            "CREATE INDEX memos_of_task ON memos (task_id)",
+            "ALTER TABLE memos ADD COLUMN component TEXT NOT NULL DEFAULT ''",
+            "CREATE INDEX memos_of_component ON memos (component, created_at)",
+            # Keys of memos and ids of tasks, which no collection takes away.
+            "CREATE TABLE pins (id {key} NOT NULL PRIMARY KEY)",
+            """CREATE TABLE leases (
+                key {key} NOT NULL PRIMARY KEY,
+                task_id TEXT NOT NULL,
+                host TEXT NOT NULL,
+                pid BIGINT NOT NULL,
+                pid_started_at DOUBLE PRECISION NOT NULL,
+                until DOUBLE PRECISION NOT NULL)""",
+        ),
+    ),
 )
 
 READ_VERSION = "SELECT version FROM schema_version"

@@ -13,12 +13,13 @@ read is the compare, the write the set.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+import warnings
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pipekit.errors import StoreUnavailable
+from pipekit.errors import DamagedMemo, StoreUnavailable
 from pipekit.model.records import Artifact, Attempt, Change, Event, Kind, Memo, Metric, Task
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
@@ -36,6 +37,7 @@ from pipekit.stores.encoding import (
 )
 from pipekit.stores.guard import Standing
 from pipekit.stores.schema import Connection
+from pipekit.stores.upkeep import SqlUpkeep
 
 _SIZES = (64, 16, 4, 1)
 """Rows of one INSERT or UPDATE. The widest has 21 values a row; SQLite takes 32766 in all."""
@@ -57,7 +59,7 @@ _ATTEMPT = (
     " ended_at, exit, failure, log_path, log_start, log_end"
 )
 _ARTIFACT = "task_id, attempt, name, created_at, value"
-_MEMO = "key, task_id, run, created_at, duration_seconds, outputs"
+_MEMO = "key, task_id, run, created_at, duration_seconds, outputs, reads, component"
 _EVENT = "task_id, at, name, attempt, detail"
 _METRIC = "task_id, attempt, name, value, at, step"
 
@@ -99,6 +101,7 @@ _INSERT_TASKS = _insertion("tasks", _TASK)
 _INSERT_ATTEMPTS = _insertion("attempts", _ATTEMPT)
 _INSERT_ARTIFACTS = _insertion("artifacts", _ARTIFACT)
 _INSERT_CONTENTS = _insertion("contents", "blob, data", _KNOWN_IS_KEPT)
+_RENEW_MEMOS = ("DELETE FROM memos WHERE key IN ({rows})", 1)
 _INSERT_MEMOS = _insertion("memos", _MEMO, _KNOWN_IS_KEPT)
 _INSERT_EVENTS = _insertion("events", _EVENT)
 _INSERT_METRICS = _insertion("metrics", _METRIC)
@@ -113,6 +116,7 @@ _WRITING = (
     _INSERT_ATTEMPTS,
     _INSERT_ARTIFACTS,
     _INSERT_CONTENTS,
+    _RENEW_MEMOS,
     _INSERT_MEMOS,
     _INSERT_EVENTS,
     _INSERT_METRICS,
@@ -120,7 +124,7 @@ _WRITING = (
 """In the order of `Draft.rows`."""
 
 
-class SqlStore(ABC):
+class SqlStore(SqlUpkeep):
     """A `Store` over any database that the dialect speaks of; an adapter gives it connections.
 
     Args:
@@ -306,7 +310,35 @@ class SqlStore(ABC):
 
     def find_memos(self, keys: Collection[Digest]) -> dict[Digest, Memo]:
         query = f"SELECT {_MEMO} FROM memos WHERE key IN ({{rows}})"
-        return {row[0]: decode_memo(row) for row in self._select_each(query, keys)}
+        return {memo.key: memo for memo in self._intact(self._select_each(query, keys))}
+
+    def _intact(self, rows: Iterable[Sequence[Any]]) -> list[Memo]:
+        """The memos in these rows. One that is damaged is forgotten, and can be made anew."""
+        found: list[Memo] = []
+        damaged: list[Digest] = []
+        for row in rows:
+            try:
+                found.append(decode_memo(row))
+            except (ValueError, TypeError, LookupError):
+                damaged.append(row[0])
+        for key in damaged:
+            if self.remove_memo(key):
+                warnings.warn(DamagedMemo(key=str(key)), stacklevel=3)
+        return found
+
+    def find_memo_of(self, task_id: str) -> Memo | None:
+        query = f"SELECT {_MEMO} FROM memos WHERE task_id = ?"
+        found = self._intact(self._select(query, (task_id,)))
+        return found[0] if found else None
+
+    def find_duration(self, component: str) -> float | None:
+        query = "SELECT duration_seconds FROM memos WHERE component = ? ORDER BY created_at DESC"
+        rows = self._select(query + " LIMIT 1", (component,))
+        return rows[0][0] if rows else None
+
+    def list_memos(self) -> list[Memo]:
+        query = f"SELECT {_MEMO} FROM memos ORDER BY created_at, key"
+        return self._intact(self._select(query, ()))
 
     def remove_memo(self, key: Digest) -> bool:
         with self._transaction() as connection:
@@ -315,11 +347,18 @@ class SqlStore(ABC):
 
     def read_contents(self, digests: Collection[Digest]) -> dict[Digest, bytes]:
         query = "SELECT blob, data FROM contents WHERE blob IN ({rows})"
-        return {row[0]: bytes(row[1]) for row in self._select_each(query, digests)}
+        # SQLite gives text where someone has put text: it is for the digest to say what is wrong.
+        return {
+            row[0]: row[1].encode() if isinstance(row[1], str) else bytes(row[1])
+            for row in self._select_each(query, digests)
+        }
 
     def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
+        return self._read(self._marked(query), values)
+
+    def _marked(self, query: str) -> str:
         mark = self._dialect.placeholder
-        return self._read(query if mark == "?" else query.replace("?", mark), values)
+        return query if mark == "?" else query.replace("?", mark)
 
     def _select_each(self, query: str, values: Collection[str]) -> Iterator[Any]:
         for padded in _padded(list(values)):

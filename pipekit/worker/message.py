@@ -11,6 +11,7 @@ import struct
 from typing import Any, NamedTuple
 
 from pipekit.model.failure import FailureKind
+from pipekit.model.trace import Reads
 from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import Origin
 from pipekit.settings import Settings
@@ -47,6 +48,10 @@ class ComponentSpec(NamedTuple):
     """The one output is the return value as it is, not its first element."""
     code: Digest
     """The controller's code fingerprint; empty where it is not compared."""
+    depends_on: bytes = b""
+    """What else counts into it, packed; empty where there is nothing."""
+    ignore: tuple[str, ...] = ()
+    """Names that do not."""
 
 
 class Call(NamedTuple):
@@ -110,6 +115,12 @@ class Done(NamedTuple):
     outputs: tuple[Output, ...]
     none: bool
     """Whether the function returned None, and nothing else."""
+    reads: Reads = ()
+    """What it was seen to read and write."""
+    unsure: str = ""
+    """Why what it read does not settle its outcome, where that is so."""
+    changed: str = ""
+    """What the step rested on and has changed in its process, as a phrase."""
 
 
 class Broke(NamedTuple):
@@ -127,6 +138,16 @@ class Broke(NamedTuple):
     """Qualified names of the exception's class and those that it inherits from."""
     exception: bytes
     """The exception itself, pickled, where it can be."""
+
+
+class Stale(NamedTuple):
+    """An attempt was not begun: this process has kept what it read of a file or variable that has
+    changed since, or an earlier step has changed what this one rests on. Another process is to run
+    it."""
+
+    token: int
+    changed: str = ""
+    """What an earlier step has changed in this process, as a phrase."""
 
 
 Report = Done | Broke

@@ -22,12 +22,23 @@ from typing import TYPE_CHECKING, Any
 from pipekit.artifacts import by_value
 from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
+from pipekit.artifacts.place import Places
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.model.hashing import Hasher
 from pipekit.origin import MAIN, Origin
 from pipekit.worker.board import Board
 from pipekit.worker.console import Console
-from pipekit.worker.message import Broke, Call, Introduce, Ready, Report, Setup, Unpacker, pack
+from pipekit.worker.message import (
+    Broke,
+    Call,
+    Introduce,
+    Ready,
+    Report,
+    Setup,
+    Stale,
+    Unpacker,
+    pack,
+)
 from pipekit.worker.runner import Runner
 
 if TYPE_CHECKING:
@@ -110,10 +121,12 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
 
 def _run(
     runner: Runner, call: Call, console: Console, board: Board, send: Callable[[Any], None]
-) -> Report:
+) -> Report | Stale:
     _go_to(call.folder)
     start = console.begin()
     report = runner.run(call, send, lambda: board.restart(call.token, monotonic()))
+    if isinstance(report, Stale):
+        return report
     # A failed attempt ends as a program of its own would.
     end = console.end(report.traceback if isinstance(report, Broke) else "")
     return report._replace(log_start=start, log_end=end)
@@ -153,8 +166,9 @@ def _set_up(setup: Setup) -> Runner:
     )
     return Runner(
         artifacts,
-        lambda function: fingerprinter.get().fingerprint(function),
+        fingerprinter.get,
         settings,
+        Places(settings, files),
         main=Origin(setup.main_module, "", setup.main_path) if setup.main_module else None,
         one_at_a_time=True,
     )

@@ -15,22 +15,36 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipekit.artifacts import by_value
+from pipekit.artifacts.place import Places
 from pipekit.artifacts.store import ArtifactStore
 from pipekit.errors import OutputMismatch, PipekitError
 from pipekit.liveness import this_pid
 from pipekit.model.failure import FailureKind
+from pipekit.model.trace import Read
 from pipekit.model.value import StoredValue
 from pipekit.origin import Origin
 from pipekit.settings import Settings
 from pipekit.worker.event_loop import OutOfLoops, run_async_generator, run_coroutine
+from pipekit.worker.kept import find_changed, kept_reads
 from pipekit.worker.kept_error import keep
 from pipekit.worker.loading import load_function
-from pipekit.worker.message import Broke, Call, ComponentSpec, Done, Logged, Output, Report
+from pipekit.worker.message import (
+    Broke,
+    Call,
+    ComponentSpec,
+    Done,
+    Logged,
+    Output,
+    Report,
+    Stale,
+)
+from pipekit.worker.observation import Observation
+from pipekit.worker.observe import observing
 from pipekit.worker.raised import class_name, pickled
 from pipekit.worker.task_log import TaskLog, inside_step, only_step
 
 if TYPE_CHECKING:
-    from pipekit.capture.fingerprint import Fingerprint
+    from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
 
 Function = Callable[..., Any]
 _MOST_CHARACTERS = 65536
@@ -42,21 +56,28 @@ class Runner:
     def __init__(
         self,
         artifacts: ArtifactStore,
-        fingerprint: Callable[[Function], Fingerprint],
+        fingerprinter: Callable[[], Fingerprinter],
         settings: Settings,
+        places: Places,
         *,
         main: Origin | None = None,
         one_at_a_time: bool = False,
     ) -> None:
-        """`one_at_a_time`: no two attempts run at once in this process."""
+        """`one_at_a_time`: no two attempts run at once in this process, and another process can
+        take over. Elsewhere the caller finds out whether what a step rests on has changed."""
         self._artifacts = artifacts
-        self._fingerprint = fingerprint
+        self._fingerprinter = fingerprinter
         self._settings = settings
         self._main = main
         self._one_at_a_time = one_at_a_time
         self._specs: dict[int, ComponentSpec] = {}
         self._functions: dict[int, Function] = {}
+        self._has_run = False
+        self._others: dict[int, tuple[Any, ...]] = {}
+        """What else the code of a component rests on, by its number."""
         self._pid = this_pid()
+        self._places = places
+        self._kept = kept_reads(places)
 
     def introduce(self, number: int, spec: ComponentSpec, function: Function | None = None) -> None:
         """Make a component known; `function` where it is at hand, so that nothing is imported."""
@@ -73,7 +94,7 @@ class Runner:
         call: Call,
         logged: Callable[[Logged], None],
         imported: Callable[[], None] = lambda: None,
-    ) -> Report:
+    ) -> Report | Stale:
         """Run one attempt. Never raises: whatever user code does comes back as a report.
 
         Args:
@@ -93,6 +114,21 @@ class Runner:
                 return _broke(call, started, FailureKind.IMPORT, error)
             started = perf_counter()  # the import is the worker's, not the step's
             imported()
+        observation = Observation(self._places)
+        kept: frozenset[Read] = frozenset()
+        spoiled = self._find_change(spec, function) if self._one_at_a_time else ""
+        spoiled = spoiled or self._find_changed_module(spec, function)
+        if spoiled and self._has_run and self._one_at_a_time:
+            return Stale(call.token, spoiled)
+        if spoiled:
+            observation.unsure = spoiled
+        if self._kept:
+            kept = self._kept.of(_names(self._fingerprint(spec, function)))
+            changed = find_changed(kept, self._places)
+            if changed is not None and self._one_at_a_time:
+                return Stale(call.token)
+            if changed is not None:
+                observation.unsure = f"{changed} changed after this process had read it"
         try:
             if spec.pickled and type(function) is not types.FunctionType:
                 # The instance of a method, of a partial: each step has its own, as of an argument.
@@ -108,16 +144,18 @@ class Runner:
             artifacts=self._artifacts,
             send=logged,
         )
+        self._has_run = True
         token = inside_step.set(log)
         if self._one_at_a_time:
             only_step(log)
         try:
-            with OutOfLoops():
+            with observing(observation, alone=self._one_at_a_time), OutOfLoops():
                 value = _collected(function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - user code
             if this_pid() != self._pid:
                 end_forked(error)
             keep(call.task_id, error)
+            self._kept.add(observation.finish_kept())
             # Without a terminal a debugger quits by itself; here it is the user who has quit it.
             quits = not self._one_at_a_time and is_debugger_quit(error)
             kind = FailureKind.STOPPED if quits else _kind_of(error)
@@ -134,12 +172,50 @@ class Runner:
             return _broke(call, started, FailureKind.OUTPUTS, error)
         except BaseException as error:  # noqa: BLE001 - user code: what pickling calls
             return _broke(call, started, _kind_of(error), error)
-        return Done(call.token, perf_counter() - started, 0, 0, outputs, value is None)
+        seconds = perf_counter() - started
+        trace = observation.finish(kept)
+        if trace.kept:
+            self._kept.add(trace.kept)
+        spoiled = self._find_change(spec, function, quick=True) if self._one_at_a_time else ""
+        return Done(
+            call.token, seconds, 0, 0, outputs, value is None, trace.reads, trace.unsure, spoiled
+        )
+
+    def _fingerprint(self, spec: ComponentSpec, function: Function) -> Fingerprint:
+        others = self._others_of(spec)
+        return self._fingerprinter().fingerprint(function, depends_on=others, ignore=spec.ignore)
+
+    def _find_change(self, spec: ComponentSpec, function: Function, *, quick: bool = False) -> str:
+        """What a step has changed in this process of what the function rests on."""
+        others = self._others_of(spec)
+        return self._fingerprinter().find_change(
+            function, depends_on=others, ignore=spec.ignore, quick=quick
+        )
+
+    def _find_changed_module(self, spec: ComponentSpec, function: Function) -> str:
+        others = self._others_of(spec)
+        return self._fingerprinter().find_changed_module(
+            function, depends_on=others, ignore=spec.ignore
+        )
+
+    def _others_of(self, spec: ComponentSpec) -> tuple[Any, ...]:
+        if not spec.depends_on:
+            return ()
+        found = self._others.get(spec.number)
+        if found is None:
+            found = self._others[spec.number] = by_value.unpack(spec.depends_on)
+        return found
 
     def _load(self, number: int, spec: ComponentSpec) -> Function:
-        function = load_function(spec, self._main)
+        # What a module reads when it is imported, it keeps for those that import it in a step.
+        observation = Observation(self._places)
+        try:
+            with observing(observation, alone=self._one_at_a_time):
+                function = load_function(spec, self._main)
+        finally:
+            self._kept.add(observation.finish_kept())
         if spec.code:
-            mine = self._fingerprint(function)
+            mine = self._fingerprint(spec, function)
             if (mine.digest if spec.origin else mine.around()) != spec.code:
                 raise _OtherCode(pickle.dumps(mine, 5))
         self._functions[number] = function
@@ -162,6 +238,13 @@ class Runner:
             value, where=f"Output {name!r} of component {spec.name!r}"
         )
         return Output(name, stored, content)
+
+
+def _names(fingerprint: Fingerprint) -> frozenset[str]:
+    return frozenset([part.name for part in fingerprint.parts if part.kind in _DEFINITIONS])
+
+
+_DEFINITIONS = frozenset({"function", "class", "module"})
 
 
 class _OtherCode(Exception):

@@ -293,7 +293,7 @@ def test_the_table_stands_at_the_bottom_and_is_gone_when_the_run_has_ended(run: 
     assert head.startswith("▶ one")
     assert "0/1  1 running" in head
     assert step.split()[0] == "hold"
-    assert any(line.endswith("│ holding go") for line in terminal.above)
+    terminal.until(lambda: any(line.endswith("│ holding go") for line in terminal.above))
     terminal.go()
     assert terminal.until_over() == 0
     assert terminal.screen.margins is None

@@ -52,7 +52,8 @@ def test_every_name_of_the_testing_module_stands_there(name: str) -> None:
 def test_each_option_of_a_component_stands_with_its_default() -> None:
     wanted = {field.name: repr(field.default) for field in fields(ComponentOptions)}
     assert rows("component") == wanted | {"outputs": "None"} | {"name": '""', "version": '""'} | {
-        "executor": '""'
+        "executor": '""',
+        "blind_spots": '""',
     }
 
 

@@ -221,13 +221,13 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_runs(folder: Folder) -> N
     before = folder.runs() if (folder.path / "home").exists() else []
     said = folder.run(
         "typed", "--n", "x", "--colour", "green", "--at", '{"x": 1, "z": 2}', "--deep", "0",
-        "--size", "3", "-p", "nowhere=1", "--sizes", "4",
+        "--size", "3", "-p", "elsewhere=1", "--sizes", "4",
     )  # fmt: skip
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines() == [
         "Error: Pipeline 'typed' was not run: 6 parameters are wrong.",
         "  --size is no parameter of it; did you mean '--sizes'?",
-        "  --nowhere is no parameter of it",
+        "  --elsewhere is no parameter of it",
         "  --n was given 'x'; wanted int, such as --n 3",
         "  --colour was given 'green'; wanted 'red' or 'blue'",
         '  --at was given \'{"x": 1, "z": 2}\'; wanted Point or none: it has no z, such as '

@@ -138,6 +138,7 @@ def with_a_choice() -> int:
 
 component(fit, retires=2)  # expect call-overload, reportCallIssue
 component(fit.function, retries="2")  # expect call-overload, reportArgumentType
+component(fit.function, blind_spots="no")  # expect call-overload, reportArgumentType
 component(3)  # expect call-overload, reportArgumentType
 pipeline(fit.function, retries=2)  # expect call-overload, reportCallIssue
 fit.options(retires=2)  # expect call-arg, reportCallIssue

@@ -81,7 +81,7 @@ class TestReason:
         self, status: Status, returned_none: bool, text: str
     ) -> None:
         found = reason(fit(), fit(status=status), returned_none=returned_none)
-        assert found == (text, (text,))
+        assert found == (text, (text,), ())
 
     @pytest.mark.parametrize(
         ("task", "text"),

@@ -105,6 +105,7 @@ def test_versions_count_up_by_one() -> None:
         "SELECT * FROM artifacts WHERE task_id = ? ORDER BY seq",
         "SELECT * FROM events WHERE task_id = ? ORDER BY seq",
         "SELECT * FROM memos WHERE key IN (?)",
+        "SELECT * FROM memos WHERE task_id = ?",
         "SELECT * FROM contents WHERE blob IN (?)",
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,35 @@ class BlobStoreContract:
         assert (found / "inner" / "file").read_text() == "x"
         assert blobs.remove(digest) is True
         assert blobs.find(digest) is None
+
+    def test_an_old_blob_is_removed_and_one_that_is_not_stays(self, blobs: BlobStore) -> None:
+        digest = add(blobs, b"x" * 10)
+        ((listed, size, at),) = blobs.list_sizes()
+        assert (listed, size) == (digest, 10)
+        assert blobs.remove_old(digest, before=at) is None
+        assert blobs.find(digest) is not None
+        assert blobs.remove_old(digest, before=at + 1) == 10
+        assert blobs.find(digest) is None
+        assert blobs.remove_old(digest, before=at + 1) is None
+
+    def test_a_folder_that_is_adopted_again_is_not_old(
+        self, blobs: BlobStore, tmp_path: Path
+    ) -> None:
+        digest = "ab" * 32
+        for _ in range(2):
+            folder = tmp_path / "made"
+            folder.mkdir()
+            (folder / "file").write_text("xyz")
+            blobs.adopt_folder(folder, digest)
+            found = blobs.find(digest)
+            assert found is not None
+            before = found.stat().st_mtime
+            os.utime(found, (1.0, 1.0))
+        folder = tmp_path / "made"
+        folder.mkdir()
+        blobs.adopt_folder(folder, digest)
+        assert blobs.remove_old(digest, before=before) is None
+        assert blobs.remove_old(digest, before=before + 3600) == 3
 
     @pytest.mark.parametrize(
         "name", ["", "..", "../../etc/passwd", "a" * 63, "A" * 64, "/" + "a" * 63, "a" * 62 + "\n"]

@@ -19,6 +19,7 @@ from pipekit.model.records import (
     TaskSpec,
 )
 from pipekit.model.status import Status, Transition
+from pipekit.model.trace import Read
 from pipekit.model.value import StoredValue
 from pipekit.ports import Store
 
@@ -39,6 +40,11 @@ SPEC = TaskSpec(
     "5" * 64,
 )
 VALUE = StoredValue("d" * 64, "b" * 64, "json", "builtins.dict", 17, 'one\ntwo "\udc80"', True)
+READS = (
+    Read("file", 'data/ü "1" \udcff.csv', "f" * 64),
+    Read("absent", "/etc/none"),
+    Read("variable", "TOKEN", "a" * 64),
+)
 
 
 def a_task(task_id: str = "t1", status: Status = Status.PENDING, **fields: Any) -> Task:
@@ -58,7 +64,7 @@ def an_artifact(name: str = "value", task_id: str = "t1", attempt: int = 1) -> A
 
 def a_memo(key: str = "k" * 64, run: str = "train 01j9zk7") -> Memo:
     other = replace(VALUE, digest="e" * 64, preview="")
-    return Memo(key, "t1", run, 103.0, 1.5, (("value", VALUE), ('na"me', other)))
+    return Memo(key, "t1", run, 103.0, 1.5, (("value", VALUE), ('na"me', other)), READS)
 
 
 def an_event(name: Transition = Transition.STARTED, task_id: str = "t1", **fields: Any) -> Event:

@@ -8,9 +8,10 @@ from pipekit.ports import Store
 from pipekit.testing.suites.store_change import ChangeContract
 from pipekit.testing.suites.store_commit import CommitContract
 from pipekit.testing.suites.store_reading import ReadingContract
+from pipekit.testing.suites.store_upkeep import UpkeepContract
 
 
-class StoreContract(ReadingContract, ChangeContract, CommitContract):
+class StoreContract(ReadingContract, ChangeContract, CommitContract, UpkeepContract):
     """What every implementation of `pipekit.ports.Store` keeps. To be subclassed.
 
     The subclass defines the fixture `store`: an empty store for each test.

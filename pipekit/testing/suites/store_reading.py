@@ -95,6 +95,11 @@ class ReadingContract:
             assert lands(store, memo=memo)
             assert store.find_memos([memo.key]) == {memo.key: memo}
 
+        def test_a_memo_that_read_nothing(self, store: Store) -> None:
+            memo = replace(a_memo(), reads=())
+            assert lands(store, memo=memo)
+            assert store.find_memos([memo.key]) == {memo.key: memo}
+
         def test_a_memo_and_an_artifact_of_the_same_value(self, store: Store) -> None:
             create(store, a_task())
             assert lands(store, artifacts=(an_artifact(),), memo=a_memo())
@@ -246,6 +251,13 @@ class ReadingContract:
             assert lands(store, memo=a_memo())
             assert set(store.find_memos(["k" * 64, "x" * 64])) == {"k" * 64}
             assert store.find_memos([]) == {}
+
+        def test_find_memo_of_gives_what_a_task_computed(self, store: Store) -> None:
+            assert lands(store, memo=a_memo())
+            assert store.find_memo_of("t1") == a_memo()
+            assert store.find_memo_of("t2") is None
+            store.remove_memo("k" * 64)
+            assert store.find_memo_of("t1") is None
 
         def test_remove_memo_says_whether_there_was_one(self, store: Store) -> None:
             assert lands(store, memo=a_memo())
