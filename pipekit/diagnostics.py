@@ -22,11 +22,10 @@ def debug(room: str, message: str, *values: Any) -> None:
 
     For what happens a few times a run; thread-safe.
     """
-    logging: Any = sys.modules.get("logging")
-    if logging is None:
-        if not os.environ.get(VARIABLE):
-            return
-        import logging
+    if "logging" not in sys.modules and not os.environ.get(VARIABLE):
+        return
+    import logging  # waits where another thread is about to import it
+
     if not _is_set_up:
         _set_up(logging)
     logging.getLogger(f"pipekit.{room}").debug(message, *values)

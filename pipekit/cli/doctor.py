@@ -19,6 +19,7 @@ from pipekit.cli.home import has_store
 from pipekit.cli.outcome import DONE, FAILED
 from pipekit.console.quantity import bytes_text, seconds_text
 from pipekit.console.table import draw_table
+from pipekit.control.private import check_unwritable
 from pipekit.errors import PipekitError
 from pipekit.settings import Settings, read_settings, without_password
 
@@ -119,10 +120,7 @@ def _home(settings: Settings) -> Finding:
     if not os.access(home, os.W_OK | os.X_OK):
         hint = "set PIPEKIT_HOME to a folder that you can write to."
         return Finding("home", False, f"{home} is read-only", hint)
-    mode = stat.S_IMODE(home.stat().st_mode)
-    if mode & 0o022:
-        detail = f"{home} can be written by other users (mode {mode:o})"
-        return Finding("home", False, detail, f"chmod 700 {home}")
+    check_unwritable(settings)
     return Finding("home", True, str(home))
 
 

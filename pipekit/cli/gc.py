@@ -49,8 +49,9 @@ def collect(*, size: str, runs_older_than: str, grace: str, dry: bool, as_json: 
 
 def _tell(report: Report, *, dry: bool) -> None:
     print("Would delete:" if dry else "Deleted:")
+    runs = "run" if len(report.runs) == 1 else "runs"
     rows = (
-        (len(report.runs), "runs", f"with {report.tasks} tasks in all"),
+        (len(report.runs), runs, f"with {report.tasks} tasks in all"),
         (report.memos, "entries of the cache", ""),
         (report.contents, "small values", bytes_text(report.content_bytes)),
         (report.blobs, "blobs", bytes_text(report.blob_bytes)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipekit.cli.home import Home
 from pipekit.clock import SystemClock, to_datetime
+from pipekit.model.reason import NOT_REMEMBERED
 from pipekit.model.records import Artifact, Attempt, Kind, Task
 from pipekit.model.status import Transition
 from pipekit.model.trace import Reads
@@ -69,11 +70,12 @@ def reads_of(home: Home, task: Task) -> Reads:
 
 
 def cache_note(home: Home, task: Task) -> str:
-    """Which observed input made a step run again, or why its outcome is not remembered."""
+    """Why the outcome of a step is not remembered; empty where it is."""
     if task.kind is not Kind.STEP:
         return ""
     events = home.store.list_events(task.id)
-    return next((event.detail for event in events if event.name is Transition.COMPLETED), "")
+    notes = (event.detail for event in events if event.name is Transition.COMPLETED)
+    return next((note for note in notes if note.startswith(NOT_REMEMBERED)), "")
 
 
 def step_row(step: Task, attempts: int) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipekit.model.reason import NO_EARLIER, Reason, reason, reason_alone
+from pipekit.model.reason import NO_EARLIER, Reason, reason, reason_alone, with_note
 from pipekit.model.records import Kind, Task
-from pipekit.model.status import Status
+from pipekit.model.status import Status, Transition
 from pipekit.ports import Store
 
 _COMPARED_RUNS = 20
@@ -57,11 +57,18 @@ def explain(store: Store, task: Task) -> tuple[Reason, Earlier | None]:
     if alone is not None:
         return alone, None
     earlier = find_earlier(store, task)
+    note = _note(store, task)
     if earlier is None:
-        return NO_EARLIER, None
+        return with_note(NO_EARLIER, note), None
     artifacts = store.list_artifacts(earlier.step.id)
     returned_none = [artifact.value.type for artifact in artifacts] == ["NoneType"]
-    return reason(task, earlier.step, returned_none=returned_none), earlier
+    found = reason(task, earlier.step, returned_none=returned_none)
+    return with_note(found, note), earlier
+
+
+def _note(store: Store, task: Task) -> str:
+    events = store.list_events(task.id)
+    return next((event.detail for event in events if event.name is Transition.STARTED), "")
 
 
 def what_changed(store: Store, task_id: str) -> str:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pipekit.control.recorder import task_record
-from pipekit.model.reason import NO_EARLIER, reason, reason_alone
+from pipekit.model.reason import NO_EARLIER, reason, reason_alone, with_note
 from pipekit.model.records import Kind, Task
 from pipekit.model.status import Status
 
@@ -50,10 +50,11 @@ class History:
         records, _, _ = self._read
         earlier = records.get(step.key) or records.get(name)
         if earlier is None:
-            return NO_EARLIER.short
+            return with_note(NO_EARLIER, step.note).short
         artifacts = self._store.list_artifacts(earlier.id)
         returned_none = [artifact.value.type for artifact in artifacts] == ["NoneType"]
-        return reason(record, earlier, returned_none=returned_none).short
+        found = reason(record, earlier, returned_none=returned_none)
+        return with_note(found, step.note).short
 
     @cached_property
     def _read(self) -> tuple[dict[str, Task], dict[str, list[float]], dict[str, list[float]]]:

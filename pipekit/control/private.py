@@ -21,6 +21,16 @@ def check_private(settings: Settings) -> None:
         HomeNotPrivate: others may write what is remembered, or read the key that pickles are signed
             with.
     """
+    check_unwritable(settings)
+    _check(settings.home / "key", _OPEN, "read or written", "go=")
+
+
+def check_unwritable(settings: Settings) -> None:
+    """`check_private` without the key.
+
+    Raises:
+        HomeNotPrivate: others may write what is remembered.
+    """
     home = settings.home
     folders = [home, home / "logs", home / "tmp"]
     if not settings.artifacts:
@@ -28,7 +38,6 @@ def check_private(settings: Settings) -> None:
     for folder in folders:
         _check(folder, _WRITABLE, "written", "go-w")
     _check(home / "pipekit.db", _WRITABLE, "written", "go-w")
-    _check(home / "key", _OPEN, "read or written", "go=")
 
 
 def _check(path: Path, forbidden: int, what: str, mode: str) -> None:

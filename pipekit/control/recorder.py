@@ -118,7 +118,7 @@ class Recorder:
         attempt = attempt_of(
             step, step.attempt, step.assignment, at=at, host=self._host, pid=self._pid
         )
-        started = Event(step.task_id, at, Transition.STARTED, step.attempt)
+        started = Event(step.task_id, at, Transition.STARTED, step.attempt, step.note)
         if step.recorded:
             move = Move(_SOURCES[Transition.STARTED], Status.RUNNING, at)
             self.stage(Change(step.task_id, open=attempt, move=move, events=(started,)))
@@ -235,7 +235,8 @@ class Recorder:
         opened = attempt_of(
             step, step.attempt, step.assignment, at=began, host=self._host, pid=self._pid
         )
-        return opened, closing, (Event(step.task_id, began, Transition.STARTED, step.attempt),)
+        started = Event(step.task_id, began, Transition.STARTED, step.attempt, step.note)
+        return opened, closing, (started,)
 
 
 def _contents(outputs: dict[str, Output]) -> tuple[tuple[Digest, bytes], ...]:

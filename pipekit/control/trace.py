@@ -12,6 +12,7 @@ from pipekit.artifacts.place import Places, find_stat, is_plain
 from pipekit.control.archive import Archive
 from pipekit.control.step import Produced, Step
 from pipekit.diagnostics import debug
+from pipekit.model.reason import NOT_REMEMBERED
 from pipekit.model.records import Memo
 from pipekit.model.trace import ABSENT, FILE, LEFT, WROTE, Read, Reads
 from pipekit.ports import Outcome
@@ -47,7 +48,7 @@ def is_settled(step: Step, outcome: Outcome, places: Places) -> bool:
         if not unsure and read in outcome.reads and not places.is_unchanged(read, {}):
             unsure = f"{read} changed while it ran"
     if unsure:
-        step.note = f"not remembered: {unsure}"
+        step.note = f"{NOT_REMEMBERED}{unsure}"
         debug("cache", "%s is %s", step.label, step.note)
     return not unsure
 

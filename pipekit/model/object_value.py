@@ -148,9 +148,20 @@ def _global(walk: Walk, value: Any, name: str) -> bytes:
             raise TypeError(f"it says that it is {name!r} of a module, and is not")
     where = combine(b"global", walk.node(stable_name(module)), walk.node(name))
     if str(type(value).__module__).partition(".")[0] in sys.stdlib_module_names:
-        return where
+        # `typing` keeps to itself what it has worked out; these are what the user wrote.
+        held = (getattr(value, attribute, None) for attribute in _TYPE_ATTRIBUTES)
+        return combine(b"typing", where, *(_type_argument(walk, item) for item in held))
     state = walk.attributes(getattr(value, "__dict__", {}))
     return combine(b"named", where, walk.code(type(value)), state)
+
+
+def _type_argument(walk: Walk, value: Any) -> bytes:
+    """What a type variable or a new type holds; a name that is not resolved yet by its text."""
+    if type(value) is tuple:
+        return combine(b"types", *(_type_argument(walk, item) for item in value))
+    if type(value).__name__ == "ForwardRef":
+        return combine(b"named type", walk.node(value.__forward_arg__))
+    return walk.node(value)
 
 
 def _lookup(module: str, name: str) -> Any:
@@ -196,6 +207,9 @@ _STANDARD: dict[str, Form] = {
     "uuid.UUID": _uuid,
 }
 """Found by name, so that their modules need not be imported."""
+
+_TYPE_ATTRIBUTES = ("__bound__", "__constraints__", "__default__", "__supertype__", "__value__")
+"""What type variables, new types and aliases were made of."""
 
 _BUILT_IN: dict[type, Form] = {
     types.FunctionType: _code,

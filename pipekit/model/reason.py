@@ -52,6 +52,8 @@ class Changed(NamedTuple):
         }
 
 
+NOT_REMEMBERED = "not remembered: "
+"""So begins a step's note where it says why its outcome was not kept, not why it ran."""
 NO_EARLIER = Reason("no earlier run has this step", ("no earlier run has this step",))
 
 
@@ -76,6 +78,15 @@ def reason(task: Task, earlier: Task, *, returned_none: bool) -> Reason:
         return Reason(short, tuple(change.text for change in changes), tuple(changes))
     text = _without_change(earlier, returned_none=returned_none)
     return Reason(text, (text,))
+
+
+def with_note(found: Reason, note: str) -> Reason:
+    """The answer where the step's note may say why what is remembered was not taken: that is then
+    why it ran, whatever differs from the step that it is compared with."""
+    if not note or note.startswith(NOT_REMEMBERED):
+        return found
+    lines = found.lines if found.changes else ()
+    return Reason(note, (note, *lines), found.changes)
 
 
 def is_same_argument(name: str, one: Task, other: Task) -> bool:

@@ -263,3 +263,12 @@ def test_the_counts_are_those_of_the_recorded_steps(space: Workspace) -> None:
     assert (stats["entries"], stats["hits"], stats["misses"]) == (3, 3, 3)
     assert stats["components"]["flow:first"]["hits"] == 1
     assert "6 completed steps 3 (50%) were reused" in space.pipekit("cache", "stats").out
+
+
+def test_doctor_finds_what_makes_a_run_refuse_the_home(space: Workspace) -> None:
+    run(space)
+    (space.home / "pipekit.db").chmod(0o666)
+    said = space.pipekit("doctor")
+    assert said.code == 1
+    named = f"{space.home / 'pipekit.db'} may be written by other users"
+    assert named in " ".join(said.out.split())

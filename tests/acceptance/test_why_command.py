@@ -128,3 +128,43 @@ def test_a_value_whose_class_is_gone_is_shown_with_what_was_stored(tmp_path: Pat
     assert "'score': 6, 'tags': ('x',)" in said.out
     again = workspace.pipekit("run", "flow.py:train", "--json")
     assert [step["reused"] for step in again.json["steps"]] == [True, False, False]
+
+
+ASKED = """
+    from datetime import timedelta
+    from pipekit import component, pipeline
+
+    @component
+    def read(path: str) -> str:
+        return open(path).read()
+
+    @component(cache=timedelta(microseconds=1))
+    def aged() -> int:
+        return 1
+
+    @component
+    def plain() -> int:
+        return 2
+
+    @pipeline
+    def flow(path: str = "in.txt"):
+        return read(path), aged(), plain()
+"""
+
+
+def test_what_made_an_equal_step_run_again_is_told_by_why_and_plan(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.write("flow.py", ASKED)
+    workspace.write("in.txt", "one")
+    assert workspace.pipekit("run", "flow.py").code == 0
+    workspace.write("in.txt", "two")
+    planned = workspace.pipekit("plan", "flow.py").out
+    assert workspace.pipekit("run", "flow.py", "--refresh", "plain").code == 0
+    told = workspace.pipekit("why").out
+    for text in (planned, told):
+        assert "file 'in.txt' changed" in text
+        assert "what is remembered is older than 0:00:00.000001" in text
+        assert "no outcome is remembered" not in text
+    assert "it is to be refreshed" in told
+    assert workspace.pipekit("run", "flow.py", "--no-cache").code == 0
+    assert workspace.pipekit("why").out.count("the run is to reuse nothing") == 3

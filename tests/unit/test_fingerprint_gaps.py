@@ -15,6 +15,34 @@ from test_fingerprint import load_and_fingerprint
 
 REACHED = [
     pytest.param(
+        "from typing import TypeVar\nclass N:\n    v = 1\nT = TypeVar('T', bound=N)\ndef main(): return T.__bound__.v",
+        "v = 1",
+        "v = 2",
+        {},
+        id="bound of a type variable",
+    ),
+    pytest.param(
+        "from typing import TypeVar\nclass N:\n    v = 1\nT = TypeVar('T', N, int)\ndef main(): return T.__constraints__[0].v",
+        "v = 1",
+        "v = 2",
+        {},
+        id="constraint of a type variable",
+    ),
+    pytest.param(
+        "from typing import TypeVar\nT = TypeVar('T', bound='int')\ndef main(): return T.__bound__",
+        "'int'",
+        "'str'",
+        {},
+        id="bound of a type variable as a text",
+    ),
+    pytest.param(
+        "from typing import NewType\nclass N:\n    v = 1\nU = NewType('U', N)\ndef main(): return U.__supertype__.v",
+        "v = 1",
+        "v = 2",
+        {},
+        id="class behind a new type",
+    ),
+    pytest.param(
         "import contextvars\nV = contextvars.ContextVar('v', default=1)\ndef main(): return V.get()",
         "default=1",
         "default=2",
