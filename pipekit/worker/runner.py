@@ -115,20 +115,9 @@ class Runner:
             started = perf_counter()  # the import is the worker's, not the step's
             imported()
         observation = Observation(self._places)
-        kept: frozenset[Read] = frozenset()
-        spoiled = self._find_change(spec, function) if self._one_at_a_time else ""
-        spoiled = spoiled or self._find_changed_module(spec, function)
-        if spoiled and self._has_run and self._one_at_a_time:
-            return Stale(call.token, spoiled)
-        if spoiled:
-            observation.unsure = spoiled
-        if self._kept:
-            kept = self._kept.of(_names(self._fingerprint(spec, function)))
-            changed = find_changed(kept, self._places)
-            if changed is not None and self._one_at_a_time:
-                return Stale(call.token)
-            if changed is not None:
-                observation.unsure = f"{changed} changed after this process had read it"
+        stale, kept = self._look_around(call, spec, function, observation)
+        if stale is not None:
+            return stale
         try:
             if spec.pickled and type(function) is not types.FunctionType:
                 # The instance of a method, of a partial: each step has its own, as of an argument.
@@ -205,6 +194,28 @@ class Runner:
         if found is None:
             found = self._others[spec.number] = by_value.unpack(spec.depends_on)
         return found
+
+    def _look_around(
+        self, call: Call, spec: ComponentSpec, function: Function, observation: Observation
+    ) -> tuple[Stale | None, frozenset[Read]]:
+        """What earlier steps have left in this process: a wish for another one, where the attempt
+        must not run here, else the kept reads that count for it. Where no other process can take
+        over, the observation is told that its outcome is not to be remembered."""
+        spoiled = self._find_change(spec, function) if self._one_at_a_time else ""
+        spoiled = spoiled or self._find_changed_module(spec, function)
+        if spoiled and self._has_run and self._one_at_a_time:
+            return Stale(call.token, spoiled), frozenset()
+        if spoiled:
+            observation.unsure = spoiled
+        if not self._kept:
+            return None, frozenset()
+        kept = self._kept.of(_names(self._fingerprint(spec, function)))
+        changed = find_changed(kept, self._places)
+        if changed is not None and self._one_at_a_time:
+            return Stale(call.token), kept
+        if changed is not None:
+            observation.unsure = f"{changed} changed after this process had read it"
+        return None, kept
 
     def _load(self, number: int, spec: ComponentSpec) -> Function:
         # What a module reads when it is imported, it keeps for those that import it in a step.
