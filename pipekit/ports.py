@@ -105,6 +105,18 @@ class Store(Protocol):
     def list_memos(self) -> list[Memo]:
         """All memos, oldest first."""
 
+    def request_stop(self, task_id: str, at: float) -> bool:
+        """Ask whoever runs the task to stop it; False where it has ended, or is not known. The
+        first wish stays."""
+
+    def list_stop_requests(self, runs: Collection[str]) -> list[str]:
+        """Of these runs and the tasks directly below them, those that have not ended and that
+        someone asked to stop, by id."""
+
+    def renew(self, task_ids: Collection[str], *, at: float, until: float) -> None:
+        """Whoever runs these tasks was alive at that time: heartbeat and lease of their open
+        attempts. A closed attempt stays as it is."""
+
     def count_uses(self) -> dict[str, tuple[int, float]]:
         """Id of a task whose outcome was reused -> how often, and when last, as far as the tasks
         that reused it are recorded."""

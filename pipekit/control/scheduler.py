@@ -24,16 +24,16 @@ from pipekit.control.ending import (
     skip_failure,
 )
 from pipekit.control.executor_set import ExecutorSet
-from pipekit.control.inputs import memo_key, path_digests, read_inputs
+from pipekit.control.inputs import read_inputs
 from pipekit.control.leases import Leases
+from pipekit.control.lookups import THIS_RUN, Lookups
 from pipekit.control.output import KEPT_BYTES, Output
 from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import end_of, end_of_run, facts_of
-from pipekit.control.reuse import Reuse
 from pipekit.control.run import Run
 from pipekit.control.showing import Showing
 from pipekit.control.step import Produced, Step
-from pipekit.control.trace import is_settled, named_files, remembered, still_holds, with_named
+from pipekit.control.trace import is_settled, remembered, with_named
 from pipekit.diagnostics import debug
 from pipekit.errors import PipekitError
 from pipekit.executors.inline import left_outcome
@@ -41,11 +41,8 @@ from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Memo
 from pipekit.model.status import TERMINAL, Status
-from pipekit.model.trace import Reads
 from pipekit.ports import Assignment, Loop, Outcome, Reporter
 from pipekit.worker.message import Logged
-
-_THIS_RUN = "this run"
 
 
 class Scheduler:
@@ -73,16 +70,15 @@ class Scheduler:
         self._runs: set[Run] = set()
         self._lost: BaseException | None = None
         """Why no run can be taken any more."""
-        self._lookups: list[Step] = []
         self._starts: list[Step] = []
         self._ended: list[Step] = []
         self._finished: list[Run] = []
         self._showing = Showing(loop, recorder, reporter, self._now)
         self._outcomes: dict[Step, Outcome] = {}
-        self._reuse_of = Reuse(archive, reporter)
         self._leases = Leases(archive.store, archive.clock, loop)
+        self._lookups = Lookups(archive, self._leases, reporter, self._handle)
         self._do: dict[type, Callable[[Run, Any], None]] = {
-            plan.LookUp: self._look_up,
+            plan.LookUp: lambda run, command: self._lookups.add(run.steps[command.step]),
             plan.Start: self._start,
             plan.Reuse: self._reuse,
             plan.Share: self._share,
@@ -140,7 +136,8 @@ class Scheduler:
             self._runs.clear()
         self._recorder.forget()
         self._leases.forget()
-        for table in (self._lookups, self._starts, self._ended, self._finished):
+        self._lookups.forget()
+        for table in (self._starts, self._ended, self._finished):
             table.clear()
         self._showing.forget()
 
@@ -155,14 +152,7 @@ class Scheduler:
     def turn_ended(self) -> None:
         """Look up, commit, announce, start: in this order."""
         try:
-            self._lookups += self._leases.look_again()
-            if self._lookups:
-                # From the look-up to the record that refers to what was found, nothing of that is
-                # collected as unneeded.
-                with self._archive.gate.hold():
-                    while self._lookups:
-                        self._answer_lookups()
-                    self._recorder.flush()
+            self._lookups.answer(self._recorder.flush)
             if self._ended or self._finished:
                 self._showing.some_have_ended()
             self._recorder.flush()
@@ -197,42 +187,6 @@ class Scheduler:
     def _handle(self, run: Run, event: plan.Event) -> None:
         for command in run.planner.handle(event):
             self._do[type(command)](run, command)
-
-    # keys
-
-    def _look_up(self, run: Run, command: plan.LookUp) -> None:
-        self._lookups.append(run.steps[command.step])
-
-    def _answer_lookups(self) -> None:
-        steps, self._lookups = self._lookups, []
-        keyed = []
-        for step in steps:
-            try:
-                # Read once: the key, and what is compared when the step has ended, are the same.
-                step.path_digests = path_digests(step, self._archive.hasher)
-                step.memo_key = memo_key(step, self._archive.hasher)
-                step.named_files = named_files(step, self._archive.places)
-            except Exception as error:  # noqa: BLE001 - user code: what hashing a value calls
-                failure = Failure(FailureKind.INPUTS, f"its key cannot be made: {error}")
-                self._handle(step.run, plan.StepRefused(step.number, failure))
-            else:
-                keyed.append(step)
-        usable = self._reuse_of.find(keyed)
-        for step in keyed:
-            memo, outputs = usable.get(step, (None, {}))
-            found = memo is not None and still_holds(step, memo, self._archive)
-            if found and memo is not None:
-                self._meet(step, memo.reads)
-                step.outputs = outputs
-                step.reused_from = memo.task_id
-                step.reused_run = _THIS_RUN if memo.run == step.run.label else memo.run
-            elif self._leases.must_wait(step):
-                continue
-            self._handle(step.run, plan.KeyLooked(step.number, step.memo_key, found))
-
-    def _meet(self, step: Step, reads: Reads) -> None:
-        for meeting in step.run.meetings.add(step, reads) if reads else ():
-            self._reporter.warned(str(meeting))
 
     # starting
 
@@ -316,7 +270,7 @@ class Scheduler:
             step.is_kept = is_worth_keeping(step, outcome, self._archive.hasher) and is_settled(
                 step, outcome, self._archive.places
             )
-            self._meet(step, outcome.reads)
+            self._lookups.meet(step, outcome.reads)
             self._leases.learn(step, outcome.duration_seconds)
             event = plan.AttemptCompleted(step.number, step.attempt, step.is_kept)
         else:
@@ -370,7 +324,7 @@ class Scheduler:
         step, leader = run.steps[command.step], run.steps[command.leader]
         step.outputs = dict(leader.outputs)
         step.reused_from = leader.reused_from or leader.task_id
-        step.reused_run = _THIS_RUN
+        step.reused_run = THIS_RUN
         self._end(step, Status.COMPLETED, self._now(), None)
 
     def _retry(self, run: Run, command: plan.Retry) -> None:

@@ -49,6 +49,10 @@ class TaskSpec:
     source: Digest = ""
     """Address, among the contents, of the function's source text, for people to read; empty where
     there is none."""
+    file: str = ""
+    """Of a run: where the file of its function lies; empty where it has none."""
+    folder: str = ""
+    """Of a run: the working folder at its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Task:
     needs: tuple[tuple[str, str], ...] = ()
     """The edges of the graph: (id of a task of the same run, name of its output that was passed);
     the name is empty where `after=` alone makes the step wait."""
+    arguments: tuple[tuple[str, StoredValue], ...] = ()
+    """Of a run: by name, the arguments that `spec.parameters` shows and does not hold."""
 
     def seconds(self, now: float | None) -> float | None:
         """From its start to its end, or to `now`; None where it was reused, or one of both is not
@@ -117,6 +123,10 @@ class Attempt:
     log_start: int = 0
     """Offsets into that file, in bytes."""
     log_end: int | None = None
+    cpu_seconds: float | None = None
+    """Of all processors, in the user's code and the system's; None where it is not known."""
+    peak_bytes: int | None = None
+    """The most memory that it had at once; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +231,8 @@ class Closing:
     log_path: str = ""
     log_start: int = 0
     log_end: int | None = None
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ TRANSITIONS: dict[tuple[Status, Transition], Status] = {
     (Status.RUNNING, Transition.LOST): Status.PENDING,
     (Status.RUNNING, Transition.ENQUEUED): Status.QUEUED,
     (Status.RUNNING, Transition.STOPPED): Status.STOPPED,
+    # Asked for: an outcome of other code, or from a named step on.
+    (Status.COMPLETED, Transition.RESUMED): Status.PENDING,
     (Status.COMPLETED, Transition.RESET): Status.DRAFT,
     (Status.FAILED, Transition.RESUMED): Status.PENDING,
     (Status.FAILED, Transition.RESET): Status.DRAFT,

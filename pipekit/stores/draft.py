@@ -11,6 +11,7 @@ from typing import Any
 
 from pipekit.model.records import Attempt, Change, Closing, Task
 from pipekit.stores.encoding import (
+    encode_arguments,
     encode_failure,
     encode_inputs,
     encode_names,
@@ -175,6 +176,7 @@ class Draft:
                 standing.stop_requested_at,
                 encode_failure(standing.failure),
                 encode_needs(task.needs),
+                encode_arguments(task.arguments),
             )
         return rows
 
@@ -220,6 +222,8 @@ def _closing_row(task_id: str, closing: Closing) -> Rows:
         closing.log_path,
         closing.log_start,
         closing.log_end,
+        closing.cpu_seconds,
+        closing.peak_bytes,
     ]
 
 
@@ -245,4 +249,8 @@ def _attempt_row(attempt: Attempt, closing: Closing | None) -> Rows:
     else:
         row += (closing.log_path, closing.log_start)
     row.append(attempt.log_end if closing is None or closing.log_end is None else closing.log_end)
+    if closing is None:
+        row += (attempt.cpu_seconds, attempt.peak_bytes)
+    else:
+        row += (closing.cpu_seconds, closing.peak_bytes)
     return row

@@ -45,6 +45,8 @@ def encode_spec(spec: TaskSpec) -> str:
     settings = _encode(dict(spec.settings)) if spec.settings else "{}"
     outputs = ",".join([_quote(name) for name in spec.outputs])
     source = f",{_quote(spec.source)}" if spec.source else ""
+    if spec.file or spec.folder:
+        source = f",{_quote(spec.source)},{_quote(spec.file)},{_quote(spec.folder)}"
     return f"[{_quote(spec.entry)},{_quote(spec.code)},{parameters},[{outputs}],{settings}{source}]"
 
 
@@ -66,6 +68,16 @@ def encode_needs(needs: tuple[tuple[str, str], ...]) -> str:
     if not needs:
         return ""
     return "[" + ",".join([f"[{_quote(task)},{_quote(name)}]" for task, name in needs]) + "]"
+
+
+def encode_arguments(arguments: Sequence[tuple[str, StoredValue]]) -> str:
+    if not arguments:
+        return ""
+    return _listed([(name, encode_value(value)) for name, value in arguments])
+
+
+def decode_arguments(text: str) -> tuple[tuple[str, StoredValue], ...]:
+    return tuple([(name, StoredValue(*value)) for name, value in _decode(text)]) if text else ()
 
 
 def encode_failure(failure: Failure | None) -> str:
@@ -100,7 +112,11 @@ def encode_value(value: StoredValue) -> str:
 
 def encode_outputs(outputs: Sequence[tuple[str, str]]) -> str:
     """The outputs of a memo, each as its name and its value, which is encoded already."""
-    return _sealed("[" + ",".join([f"[{_quote(name)},{value}]" for name, value in outputs]) + "]")
+    return _sealed(_listed(outputs))
+
+
+def _listed(values: Sequence[tuple[str, str]]) -> str:
+    return "[" + ",".join([f"[{_quote(name)},{value}]" for name, value in values]) + "]"
 
 
 def encode_reads(reads: Reads) -> str:
@@ -130,9 +146,9 @@ def decode_task(row: Row) -> Task:
     (
         task_id, kind, name, project, created_at, type_, version, tags, parent, step_key, queue,
         cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,
-        failure, needs,
+        failure, needs, arguments,
     ) = row  # fmt: skip
-    entry, code, parameters, outputs, settings, *source = _decode(spec)
+    entry, code, parameters, outputs, settings, *place = _decode(spec)
     return Task(
         task_id,
         _KIND[kind],
@@ -140,7 +156,7 @@ def decode_task(row: Row) -> Task:
         project,
         _STATUS[status],
         created_at,
-        TaskSpec(entry, code, parameters, tuple(outputs), settings, *source),
+        TaskSpec(entry, code, parameters, tuple(outputs), settings, *place),
         type_,
         version,
         tuple(_decode(tags)) if tags else (),
@@ -155,17 +171,19 @@ def decode_task(row: Row) -> Task:
         decode_failure(failure),
         {key: tuple(item) for key, item in _decode(inputs).items()} if inputs else {},
         tuple([(task, output) for task, output in _decode(needs)]) if needs else (),
+        decode_arguments(arguments),
     )
 
 
 def decode_attempt(row: Row) -> Attempt:
     (
         task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,
-        ended_at, exit_, failure, log_path, log_start, log_end,
+        ended_at, exit_, failure, log_path, log_start, log_end, cpu_seconds, peak_bytes,
     ) = row  # fmt: skip
     return Attempt(
         task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,
-        ended_at, exit_, decode_failure(failure), log_path, log_start, log_end,
+        ended_at, exit_, decode_failure(failure), log_path, log_start, log_end, cpu_seconds,
+        peak_bytes,
     )  # fmt: skip
 
 

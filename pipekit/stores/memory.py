@@ -198,6 +198,36 @@ class MemoryStore:
             for digest in digests:
                 self._contents.pop(digest, None)
 
+    def request_stop(self, task_id: str, at: float) -> bool:
+        with self._lock:
+            self._check_open()
+            standing = self._standings.get(task_id)
+            if standing is None or standing.ended_at is not None:
+                return False
+            if standing.stop_requested_at is None:
+                standing.stop_requested_at = at
+                self._tasks[task_id] = _standing_so(self._tasks[task_id], standing)
+            return True
+
+    def list_stop_requests(self, runs: Collection[str]) -> list[str]:
+        with self._lock:
+            self._check_open()
+            wanted = {child for run in runs for child in self._children.get(run, ())} | set(runs)
+            found = [self._tasks[key] for key in wanted if key in self._tasks]
+        return sorted(
+            task.id
+            for task in found
+            if task.stop_requested_at is not None and task.ended_at is None
+        )
+
+    def renew(self, task_ids: Collection[str], *, at: float, until: float) -> None:
+        with self._lock:
+            self._check_open()
+            for task_id in task_ids:
+                attempts = self._attempts.get(task_id)
+                if attempts and attempts[-1].ended_at is None:
+                    attempts[-1] = replace(attempts[-1], heartbeat_at=at, lease_until=until)
+
     def count_uses(self) -> dict[str, tuple[int, float]]:
         with self._lock:
             self._check_open()
@@ -268,6 +298,7 @@ class MemoryStore:
             ids = self._below(doomed)
             memos = self._loose_memos(ids)
             gone = {a.value.blob for i in ids for a in self._artifacts.get(i, ())}
+            gone |= {value.blob for i in ids for _, value in self._tasks[i].arguments}
             gone |= {value.blob for memo in memos for _, value in memo.outputs}
             values = [
                 artifact.value
@@ -275,6 +306,9 @@ class MemoryStore:
                 if task_id not in ids
                 for artifact in artifacts
             ]
+            for key, task in self._tasks.items():
+                if key not in ids:
+                    values += [value for _, value in task.arguments]
             keys = {memo.key for memo in memos}
             for memo in self._memos.values():
                 if memo.key not in keys:
@@ -364,6 +398,8 @@ def _closed(attempt: Attempt, closing: Closing) -> Attempt:
         log_path=closing.log_path if named else attempt.log_path,
         log_start=closing.log_start if named else attempt.log_start,
         log_end=attempt.log_end if closing.log_end is None else closing.log_end,
+        cpu_seconds=closing.cpu_seconds,
+        peak_bytes=closing.peak_bytes,
     )
 
 

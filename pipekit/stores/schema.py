@@ -147,6 +147,17 @@ MIGRATIONS: tuple[Migration, ...] = (
                 until DOUBLE PRECISION NOT NULL)""",
         ),
     ),
+    (
+        4,
+        (
+            "ALTER TABLE tasks ADD COLUMN arguments TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE attempts ADD COLUMN cpu_seconds DOUBLE PRECISION",
+            "ALTER TABLE attempts ADD COLUMN peak_bytes BIGINT",
+            # Looked at again and again while runs go on; mostly empty.
+            "CREATE INDEX tasks_to_stop ON tasks (id)"
+            " WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL",
+        ),
+    ),
 )
 
 READ_VERSION = "SELECT version FROM schema_version"

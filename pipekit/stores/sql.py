@@ -40,7 +40,7 @@ from pipekit.stores.schema import Connection
 from pipekit.stores.upkeep import SqlUpkeep
 
 _SIZES = (64, 16, 4, 1)
-"""Rows of one INSERT or UPDATE. The widest has 21 values a row; SQLite takes 32766 in all."""
+"""Rows of one INSERT or UPDATE. The widest has 22 values a row; SQLite takes 32766 in all."""
 
 _LOOKUPS = (256, 64, 16, 4, 1)
 """Values of one IN."""
@@ -52,11 +52,11 @@ _KNOWN_IS_KEPT = " ON CONFLICT DO NOTHING"
 _TASK = (
     "id, kind, name, project, created_at, type, version, tags, parent, step_key, queue,"
     " cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,"
-    " failure, needs"
+    " failure, needs, arguments"
 )
 _ATTEMPT = (
     "task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,"
-    " ended_at, exit, failure, log_path, log_start, log_end"
+    " ended_at, exit, failure, log_path, log_start, log_end, cpu_seconds, peak_bytes"
 )
 _ARTIFACT = "task_id, attempt, name, created_at, value"
 _MEMO = "key, task_id, run, created_at, duration_seconds, outputs, reads, component"
@@ -82,12 +82,15 @@ _MOVE = (
 )
 # A closing that names no log leaves the one that the attempt was opened with.
 _CLOSE = (
-    "WITH v (task_id, number, ended_at, exit, failure, log_path, log_start, log_end)"
+    "WITH v (task_id, number, ended_at, exit, failure, log_path, log_start, log_end, cpu_seconds,"
+    " peak_bytes)"
     " AS (VALUES {rows}) UPDATE attempts SET ended_at = v.ended_at, exit = v.exit,"
     " failure = v.failure,"
     " log_path = CASE v.log_path WHEN '' THEN attempts.log_path ELSE v.log_path END,"
     " log_start = CASE v.log_path WHEN '' THEN attempts.log_start ELSE v.log_start END,"
-    " log_end = COALESCE(CAST(v.log_end AS BIGINT), attempts.log_end)"
+    " log_end = COALESCE(CAST(v.log_end AS BIGINT), attempts.log_end),"
+    " cpu_seconds = CAST(v.cpu_seconds AS DOUBLE PRECISION),"
+    " peak_bytes = CAST(v.peak_bytes AS BIGINT)"
     " FROM v WHERE attempts.task_id = v.task_id AND attempts.number = v.number"
 )
 
@@ -106,7 +109,7 @@ _INSERT_MEMOS = _insertion("memos", _MEMO, _KNOWN_IS_KEPT)
 _INSERT_EVENTS = _insertion("events", _EVENT)
 _INSERT_METRICS = _insertion("metrics", _METRIC)
 _UPDATE_TASKS = (_MOVE, 8)
-_UPDATE_ATTEMPTS = (_CLOSE, 8)
+_UPDATE_ATTEMPTS = (_CLOSE, 10)
 
 _WRITING = (
     _INSERT_TASKS,

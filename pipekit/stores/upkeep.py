@@ -1,5 +1,5 @@
-"""SQL over what keeps the cache in order: uses, pins, leases, and taking away what is not needed.
-Owns those statements; `sql` owns all others."""
+"""SQL over what keeps the store in order: wishes to stop, heartbeats, uses, pins, leases, and
+taking away what is not needed. Owns those statements; `sql` owns all others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from pipekit.model.code_parts import sources_in
 from pipekit.model.records import Collected, Lease
 from pipekit.model.value import Digest, StoredValue
 from pipekit.ports import Contents
-from pipekit.stores.encoding import decode_addresses, decode_entry, decode_outputs, decode_value
+from pipekit.stores.encoding import (
+    decode_addresses,
+    decode_arguments,
+    decode_entry,
+    decode_outputs,
+    decode_value,
+)
 from pipekit.stores.schema import Connection
 
 _BATCH = 256
@@ -48,6 +54,32 @@ class SqlUpkeep(ABC):
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Connection]: ...
+
+    def request_stop(self, task_id: str, at: float) -> bool:
+        text = (
+            "UPDATE tasks SET stop_requested_at = COALESCE(stop_requested_at, ?)"
+            " WHERE id = ? AND ended_at IS NULL"
+        )
+        with self._transaction() as connection:
+            return connection.execute(self._marked(text), (at, task_id)).rowcount == 1
+
+    def list_stop_requests(self, runs: Collection[str]) -> list[str]:
+        query = (
+            "SELECT id, parent FROM tasks WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL"
+        )
+        wanted = set(runs)
+        rows = self._select(query, ())
+        return sorted(row[0] for row in rows if row[0] in wanted or row[1] in wanted)
+
+    def renew(self, task_ids: Collection[str], *, at: float, until: float) -> None:
+        with self._transaction() as connection:
+            for some in _batches(task_ids):
+                marks = ",".join("?" * len(some))
+                text = (
+                    "UPDATE attempts SET heartbeat_at = ?, lease_until = ?"
+                    f" WHERE task_id IN ({marks}) AND ended_at IS NULL"
+                )
+                connection.execute(self._marked(text), (at, until, *some))
 
     def count_uses(self) -> dict[str, tuple[int, float]]:
         query = (
@@ -155,6 +187,9 @@ class SqlUpkeep(ABC):
             text = self._marked(f"SELECT value FROM artifacts WHERE task_id IN ({marks})")
             for (value,) in connection.execute(text, some).fetchall():
                 gone.values.add(decode_value(value).blob)
+            text = self._marked(f"SELECT arguments FROM tasks WHERE id IN ({marks})")
+            for (arguments,) in connection.execute(text, some).fetchall():
+                gone.values.update(value.blob for _, value in decode_arguments(arguments))
         for table in _OF_TASKS:
             self._delete(connection, table, "task_id", ids)
         self._delete(connection, "tasks", "id", ids)
@@ -205,6 +240,7 @@ def _left(connection: Connection, content_of: str) -> _Left:
     for values, decode in (
         ("SELECT value FROM artifacts", _one),
         ("SELECT outputs FROM memos", decode_outputs),
+        ("SELECT arguments FROM tasks WHERE arguments <> ''", _values),
     ):
         cursor = connection.execute(values)
         for (row,) in cursor.fetchall():
@@ -222,6 +258,10 @@ def _left(connection: Connection, content_of: str) -> _Left:
             left.contents |= sources_in(bytes(row[0]))
     left.contents.discard("")
     return left
+
+
+def _values(arguments: str) -> list[StoredValue]:
+    return [value for _, value in decode_arguments(arguments)]
 
 
 def _one(text: str) -> tuple[StoredValue]:

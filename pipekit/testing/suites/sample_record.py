@@ -38,6 +38,8 @@ SPEC = TaskSpec(
     ("model", "score"),
     {"retries": 2},
     "5" * 64,
+    "/home/ü/flow.py",
+    "/home/\udcff",
 )
 VALUE = StoredValue("d" * 64, "b" * 64, "json", "builtins.dict", 17, 'one\ntwo "\udc80"', True)
 READS = (

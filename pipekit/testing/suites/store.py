@@ -8,10 +8,13 @@ from pipekit.ports import Store
 from pipekit.testing.suites.store_change import ChangeContract
 from pipekit.testing.suites.store_commit import CommitContract
 from pipekit.testing.suites.store_reading import ReadingContract
+from pipekit.testing.suites.store_running import RunningContract
 from pipekit.testing.suites.store_upkeep import UpkeepContract
 
 
-class StoreContract(ReadingContract, ChangeContract, CommitContract, UpkeepContract):
+class StoreContract(
+    ReadingContract, ChangeContract, CommitContract, RunningContract, UpkeepContract
+):
     """What every implementation of `pipekit.ports.Store` keeps. To be subclassed.
 
     The subclass defines the fixture `store`: an empty store for each test.

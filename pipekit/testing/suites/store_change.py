@@ -124,10 +124,13 @@ class ChangeContract:
     class TestClose:
         def test_ends_the_open_attempt(self, store: Store) -> None:
             running(store)
-            assert lands(store, close=Closing(1, 106.0, "error", FAILURE, "logs/w.log", 3, 8))
+            assert lands(
+                store, close=Closing(1, 106.0, "error", FAILURE, "logs/w.log", 3, 8, 1.5, 2**40)
+            )
             ended: dict[str, Any] = {"ended_at": 106.0, "exit": "error", "failure": FAILURE}
             log: dict[str, Any] = {"log_path": "logs/w.log", "log_start": 3, "log_end": 8}
-            assert store.list_attempts("t1") == [an_attempt(**ended, **log)]
+            used: dict[str, Any] = {"cpu_seconds": 1.5, "peak_bytes": 2**40}
+            assert store.list_attempts("t1") == [an_attempt(**ended, **log, **used)]
 
         def test_that_names_no_log_leaves_the_one_it_was_opened_with(self, store: Store) -> None:
             create(store, a_task())

@@ -19,6 +19,7 @@ from pipekit.ports import Store
 from pipekit.testing.suites.sample_record import (
     FAILURE,
     SPEC,
+    VALUE,
     a_memo,
     a_metric,
     a_task,
@@ -53,6 +54,7 @@ class ReadingContract:
                 failure=FAILURE,
                 inputs={"x": ("numpy.ndarray", "3 × 4", "f" * 64)},
                 needs=(("load", "frame"), ('a "b"', ""), ("lone \ud800", "ü")),
+                arguments=(("frame", VALUE), ('a "b" ü', VALUE)),
             )
             create(store, task)
             assert store.find_task("t1") == task

@@ -56,6 +56,22 @@ def a_run(store: Store, run: str, *, blob: str = "b" * 64, memo: str = "") -> No
 class UpkeepContract:
     """What is remembered can be counted, kept and taken away."""
 
+    class TestArguments:
+        def test_of_a_run_that_is_left_stay(self, store: Store) -> None:
+            given = (("frame", VALUE), ("file", FILE))
+            create(store, a_task("run", Status.COMPLETED, kind=Kind.PIPELINE, arguments=given))
+            store.commit([Change("", contents=((VALUE.blob, b"data"),))])
+            collected = store.collect([])
+            assert collected.blobs >= {VALUE.blob, FILE.blob}
+            assert store.read_contents([VALUE.blob]) == {VALUE.blob: b"data"}
+
+        def test_of_a_run_that_goes_go_with_it(self, store: Store) -> None:
+            given = (("frame", VALUE),)
+            create(store, a_task("run", Status.COMPLETED, kind=Kind.PIPELINE, arguments=given))
+            store.commit([Change("", contents=((VALUE.blob, b"data"),))])
+            store.collect(["run"], contents="values")
+            assert store.read_contents([VALUE.blob]) == {}
+
     class TestMemos:
         def test_are_listed_oldest_first(self, store: Store) -> None:
             memos = [replace(a_memo(key * 64), created_at=at) for key, at in (("a", 2), ("b", 1))]
