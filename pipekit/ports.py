@@ -14,15 +14,18 @@ from typing import IO, Any, Literal, NamedTuple, Protocol
 
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import (
+    Agent,
     Artifact,
     Attempt,
     Change,
+    Claimer,
     Collected,
     Event,
     Kind,
     Lease,
     Memo,
     Metric,
+    Queue,
     Task,
 )
 from pipekit.model.status import Status
@@ -116,6 +119,34 @@ class Store(Protocol):
     def renew(self, task_ids: Collection[str], *, at: float, until: float) -> None:
         """Whoever runs these tasks was alive at that time: heartbeat and lease of their open
         attempts. A closed attempt stays as it is."""
+
+    def claim(
+        self, queues: Sequence[str], claimer: Claimer, *, now: float, until: float
+    ) -> Task | None:
+        """Take the task that has waited longest on the first of these queues that has one and is
+        not paused: it is running from now on, in a next attempt that the claimer has until
+        `until`. One transaction: nobody else takes it. None where none waits."""
+
+    def list_lost(self, now: float) -> list[Attempt]:
+        """Open attempts of agents whose lease was over before `now`."""
+
+    def list_queues(self) -> list[Queue]:
+        """The queues that were made and those on which something waits, by name."""
+
+    def make_queue(self, name: str, *, paused: bool = False) -> None:
+        """Have a queue listed though nothing waits there; pause it, or let it go on."""
+
+    def remove_queue(self, name: str) -> bool:
+        """Forget a queue; False, and nothing is changed, where something waits there."""
+
+    def report_agent(self, agent: Agent) -> None:
+        """Record what an agent says of itself, in place of what it said before."""
+
+    def remove_agent(self, agent_id: str) -> None:
+        """The agent has ended. Idempotent."""
+
+    def list_agents(self) -> list[Agent]:
+        """The agents that did not say that they ended, oldest first."""
 
     def count_uses(self) -> dict[str, tuple[int, float]]:
         """Id of a task whose outcome was reused -> how often, and when last, as far as the tasks
@@ -307,6 +338,8 @@ class Assignment:
     for executors that run it here."""
     found_changed: str = ""
     """What a worker found changed by an earlier step of its own; set where another took over."""
+    is_audited: bool = False
+    """What its key cannot count is to be looked at, and told through `logged`."""
 
 
 @dataclass(slots=True, eq=False)

@@ -52,7 +52,14 @@ class TaskSpec:
     file: str = ""
     """Of a run: where the file of its function lies; empty where it has none."""
     folder: str = ""
-    """Of a run: the working folder at its beginning."""
+    """Of a run: the working folder at its beginning; of a script, below the root of its project."""
+    snapshot: Digest = ""
+    """Address of the blob that holds the project's files, for who runs it elsewhere; empty where
+    none was made."""
+    commit: str = ""
+    """What the version control calls the state of the project, for people to read."""
+    argv: tuple[str, ...] = ()
+    """Of a script: its arguments on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,9 @@ class Task:
     the name is empty where `after=` alone makes the step wait."""
     arguments: tuple[tuple[str, StoredValue], ...] = ()
     """Of a run: by name, the arguments that `spec.parameters` shows and does not hold."""
+    comment: str = ""
+    queued_at: float | None = None
+    """When it was put on `queue` last."""
 
     def seconds(self, now: float | None) -> float | None:
         """From its start to its end, or to `now`; None where it was reused, or one of both is not
@@ -248,6 +258,22 @@ class Move:
     """When it began, for a move that passes over `running`; what is recorded already stays."""
     inputs: Mapping[str, tuple[str, str, Digest]] | None = None
     """What was really passed, where that is known now; None leaves what is recorded."""
+    queue: str | None = None
+    """Where it waits, for a move to `queued`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is said of a task from now on; None leaves what is. A spec takes the place of the old
+    one while the task is a draft, or by its own running attempt."""
+
+    spec: TaskSpec | None = None
+    name: str | None = None
+    project: str | None = None
+    type: str | None = None
+    version: str | None = None
+    tags: tuple[str, ...] | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +282,8 @@ class Change:
 
     The guards are checked in the order of the fields: `create` lands if no such id is known,
     `open` if the task has no open attempt, is not terminal and the number is the next one,
-    `close` and `move` as they say. The rest follows the guards.
+    `close` and `move` as they say, `fence` if that attempt was the open one before, and a spec in
+    `edit` if the task is a draft or there is a fence. The rest follows the guards.
     """
 
     task_id: str
@@ -272,3 +299,41 @@ class Change:
     metrics: tuple[Metric, ...] = ()
     renews: bool = False
     """Whether the memo takes the place of one of its key; else the first one stays."""
+    fence: int | None = None
+    """Number of the attempt that says it; None: whoever says it, it counts."""
+    edit: Edit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimer:
+    """Who takes tasks from queues."""
+
+    agent: str
+    host: str
+    pid: int
+    pid_started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A process that takes tasks from queues, as it last said of itself."""
+
+    id: str
+    host: str
+    pid: int
+    pid_started_at: float
+    queues: tuple[str, ...]
+    slots: int
+    started_at: float
+    heartbeat_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A named queue, and what waits on it."""
+
+    name: str
+    paused: bool = False
+    waiting: int = 0
+    oldest_at: float | None = None
+    """Since when the first has waited; None where none does."""

@@ -15,6 +15,9 @@ class Dialect:
     """Begins a writing transaction. Where it keeps no other writer out, `lock_rows` must."""
     lock_rows: str
     """Ends a SELECT of tasks (alias `t`) that the transaction is about to judge and change."""
+    lock_first: str
+    """Ends a SELECT of one task (alias `t`) that the transaction takes for itself, passing over
+    those that others are about to take."""
     lock_schema: str
     """Keeps other migrations out until the transaction ends; empty where `begin` does."""
     has_table: str
@@ -33,6 +36,7 @@ SQLITE = Dialect(
     placeholder="?",
     begin="BEGIN IMMEDIATE",
     lock_rows="",
+    lock_first="",
     lock_schema="",
     has_table="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
     sequence="INTEGER PRIMARY KEY",

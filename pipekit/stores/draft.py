@@ -7,9 +7,10 @@ started and completed within one batch is one row, inserted as it ended.
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
-from pipekit.model.records import Attempt, Change, Closing, Task
+from pipekit.model.records import Attempt, Change, Closing, Edit, Task
 from pipekit.stores.encoding import (
     encode_arguments,
     encode_failure,
@@ -39,6 +40,7 @@ class Draft:
         "_closings",
         "_contents",
         "_created",
+        "_edits",
         "_events",
         "_memos",
         "_metrics",
@@ -59,6 +61,7 @@ class Draft:
         self._artifacts: Rows = []
         self._contents: Rows = []
         self._memos: Rows = []
+        self._edits: list[tuple[str, Edit]] = []
         self._events: Rows = []
         self._metrics: Rows = []
         self._renewed: Rows = []
@@ -96,6 +99,8 @@ class Draft:
         if change.move is not None:
             advance(standing, change.move)
             self._moved[task_id] = standing
+        if change.edit is not None:
+            self._edits.append((task_id, change.edit))
 
     def _take_rest(self, change: Change) -> None:
         task_id = change.task_id
@@ -137,10 +142,11 @@ class Draft:
             )
 
     def rows(self) -> tuple[Rows, ...]:
-        """Tasks to insert and to update, attempts to update and to insert, and the rest."""
+        """Tasks to insert, to update and to edit, attempts to update and to insert, the rest."""
         return (
             self._task_rows(),
             self._move_rows(),
+            self._edit_rows(),
             self._closings,
             self._attempt_rows(),
             self._artifacts,
@@ -165,7 +171,7 @@ class Draft:
                 encode_names(task.tags),
                 task.parent,
                 task.step_key,
-                task.queue,
+                standing.queue,
                 task.cloned_from,
                 encode_spec(task.spec),
                 encode_inputs(task.inputs if standing.inputs is None else standing.inputs),
@@ -177,6 +183,8 @@ class Draft:
                 encode_failure(standing.failure),
                 encode_needs(task.needs),
                 encode_arguments(task.arguments),
+                task.comment,
+                standing.queued_at,
             )
         return rows
 
@@ -200,8 +208,35 @@ class Draft:
                     standing.stop_requested_at,
                     encode_failure(standing.failure),
                     None if standing.inputs is None else encode_inputs(standing.inputs),
+                    standing.queue,
+                    standing.queued_at,
                 )
         return rows
+
+    def _edit_rows(self) -> Rows:
+        rows: Rows = []
+        edits: dict[str, Edit] = {}
+        for task_id, edit in self._edits:
+            known = edits.get(task_id)
+            edits[task_id] = edit if known is None else _after(known, edit)
+        for task_id, edit in edits.items():
+            rows += (
+                task_id,
+                None if edit.spec is None else encode_spec(edit.spec),
+                edit.name,
+                edit.project,
+                edit.type,
+                edit.version,
+                None if edit.tags is None else encode_names(edit.tags),
+                edit.comment,
+            )
+        return rows
+
+
+def _after(first: Edit, second: Edit) -> Edit:
+    """Both, where the second wins."""
+    said = {field.name: getattr(second, field.name) for field in fields(Edit)}
+    return replace(first, **{name: value for name, value in said.items() if value is not None})
 
 
 class _Opened:

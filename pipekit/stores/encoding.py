@@ -27,6 +27,8 @@ Row = Sequence[Any]
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().decode
 _SEAL_BYTES = 8
+_PLACE = 6
+"""Of a spec that says all: source, file, folder, snapshot, commit, argv."""
 
 # Looking up is several times as fast as calling an enumeration.
 _STATUS = {item.value: item for item in Status}
@@ -45,13 +47,27 @@ def encode_spec(spec: TaskSpec) -> str:
     settings = _encode(dict(spec.settings)) if spec.settings else "{}"
     outputs = ",".join([_quote(name) for name in spec.outputs])
     source = f",{_quote(spec.source)}" if spec.source else ""
-    if spec.file or spec.folder:
+    if spec.file or spec.folder or spec.snapshot:
         source = f",{_quote(spec.source)},{_quote(spec.file)},{_quote(spec.folder)}"
+        if spec.snapshot or spec.commit or spec.argv:
+            argv = ",".join([_quote(word) for word in spec.argv])
+            source += f",{_quote(spec.snapshot)},{_quote(spec.commit)},[{argv}]"
     return f"[{_quote(spec.entry)},{_quote(spec.code)},{parameters},[{outputs}],{settings}{source}]"
+
+
+def decode_spec(text: str) -> TaskSpec:
+    entry, code, parameters, outputs, settings, *place = _decode(text)
+    if len(place) == _PLACE:
+        place[-1] = tuple(place[-1])
+    return TaskSpec(entry, code, parameters, tuple(outputs), settings, *place)
 
 
 def encode_names(names: tuple[str, ...]) -> str:
     return _encode(names) if names else ""
+
+
+def decode_names(text: str) -> tuple[str, ...]:
+    return tuple(_decode(text)) if text else ()
 
 
 def encode_inputs(inputs: Mapping[str, tuple[str, str, Digest]]) -> str:
@@ -146,9 +162,8 @@ def decode_task(row: Row) -> Task:
     (
         task_id, kind, name, project, created_at, type_, version, tags, parent, step_key, queue,
         cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,
-        failure, needs, arguments,
+        failure, needs, arguments, comment, queued_at,
     ) = row  # fmt: skip
-    entry, code, parameters, outputs, settings, *place = _decode(spec)
     return Task(
         task_id,
         _KIND[kind],
@@ -156,10 +171,10 @@ def decode_task(row: Row) -> Task:
         project,
         _STATUS[status],
         created_at,
-        TaskSpec(entry, code, parameters, tuple(outputs), settings, *place),
+        decode_spec(spec),
         type_,
         version,
-        tuple(_decode(tags)) if tags else (),
+        decode_names(tags),
         parent,
         step_key,
         queue,
@@ -172,6 +187,8 @@ def decode_task(row: Row) -> Task:
         {key: tuple(item) for key, item in _decode(inputs).items()} if inputs else {},
         tuple([(task, output) for task, output in _decode(needs)]) if needs else (),
         decode_arguments(arguments),
+        comment,
+        queued_at,
     )
 
 
@@ -212,11 +229,12 @@ def decode_entry(spec: str) -> tuple[str, Mapping[str, Any]]:
     return found[0], found[4]
 
 
-def decode_addresses(spec: str) -> tuple[Digest, Digest]:
-    """Of a spec, the addresses of its source and of the parts of its code; empty where it has
-    none."""
-    _, code, _, _, _, *source = _decode(spec)
-    return source[0] if source else "", address_of(code) if code else ""
+def decode_addresses(spec: str) -> tuple[Digest, Digest, Digest]:
+    """Of a spec, the addresses of its source, of the parts of its code and of its snapshot; empty
+    where it has none."""
+    _, code, _, _, _, *place = _decode(spec)
+    snapshot = place[3] if len(place) == _PLACE else ""
+    return place[0] if place else "", address_of(code) if code else "", snapshot
 
 
 def decode_memo(row: Row) -> Memo:

@@ -12,6 +12,7 @@ what `advance` gives. The rules:
    from elsewhere must not keep its attempt open for ever.
 4. `move` lands while the status is among `expected`, and nothing else counts. So a terminal status
    is left only by a move that names it.
+5. `fence` lands while that attempt is open; a new spec in `edit` lands on a draft or with a fence.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Standing:
     """Whether that attempt is open."""
     inputs: Mapping[str, tuple[str, str, Digest]] | None = None
     """To be recorded; None leaves what is."""
+    queue: str | None = None
+    queued_at: float | None = None
 
 
 def standing_of(task: Task) -> Standing:
@@ -52,6 +55,8 @@ def standing_of(task: Task) -> Standing:
         task.ended_at,
         task.stop_requested_at,
         task.failure,
+        queue=task.queue,
+        queued_at=task.queued_at,
     )
 
 
@@ -75,9 +80,16 @@ def admits(change: Change, standing: Standing | None) -> bool:
             or change.artifacts
             or change.events
             or change.metrics
+            or change.edit
+            or change.fence is not None
         )
     else:
         status, number, is_open = standing.status, standing.number, standing.is_open
+    if change.fence is not None:
+        if not is_open or change.fence != number:
+            return False
+    elif change.edit is not None and change.edit.spec is not None and status is not Status.DRAFT:
+        return False
     attempt = change.open
     if attempt is not None:
         if is_open or attempt.number != number + 1 or (created is None and status in TERMINAL):
@@ -110,6 +122,10 @@ def advance(standing: Standing, move: Move) -> None:
         standing.inputs = move.inputs
     if move.reused_from is not None:
         standing.reused_from = move.reused_from
+    if to is Status.QUEUED:
+        standing.queue, standing.queued_at = move.queue or standing.queue, move.at
+    elif to is Status.DRAFT:
+        standing.queue = standing.queued_at = None
     standing.failure = move.failure
     standing.status = to
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import cast
 
 from pipekit.errors import StoreUnavailable
 from pipekit.model.code_parts import address_of, sources_in
 from pipekit.model.records import (
+    Agent,
     Artifact,
     Attempt,
     Change,
     Closing,
     Collected,
+    Edit,
     Event,
     Kind,
     Lease,
@@ -27,9 +29,10 @@ from pipekit.model.status import Status
 from pipekit.model.value import Digest
 from pipekit.ports import Contents
 from pipekit.stores.guard import Standing, admits, advance, standing_of
+from pipekit.stores.memory_queues import MemoryQueues
 
 
-class MemoryStore:
+class MemoryStore(MemoryQueues):
     """A `Store` that lives as long as the process. Thread-safe; not shared between processes."""
 
     def __init__(self) -> None:
@@ -46,6 +49,8 @@ class MemoryStore:
         self._contents: dict[Digest, bytes] = {}
         self._pins: set[str] = set()
         self._leases: dict[Digest, Lease] = {}
+        self._queues: dict[str, bool] = {}
+        self._agents: dict[str, Agent] = {}
 
     def commit(self, changes: Sequence[Change]) -> list[bool]:
         with self._lock:
@@ -70,6 +75,10 @@ class MemoryStore:
         if change.move is not None and standing is not None:
             advance(standing, change.move)
             self._tasks[task_id] = _standing_so(self._tasks[task_id], standing)
+        if change.edit is not None:
+            said = {field.name: getattr(change.edit, field.name) for field in fields(Edit)}
+            said = {name: value for name, value in said.items() if value is not None}
+            self._tasks[task_id] = replace(self._tasks[task_id], **said)
         if change.artifacts:
             self._artifacts[task_id] += change.artifacts
         if change.events:
@@ -316,6 +325,7 @@ class MemoryStore:
             left = {value.blob for value in values if value.inline}
             specs = [task.spec for key, task in self._tasks.items() if key not in ids]
             left |= {spec.source for spec in specs}
+            snapshots = {spec.snapshot for spec in specs}
             for address in {address_of(spec.code) for spec in specs if spec.code}:
                 left.add(address)
                 left |= sources_in(self._contents.get(address, b"[]"))
@@ -335,7 +345,7 @@ class MemoryStore:
                 contents=len(loose),
                 content_bytes=size,
                 left_bytes=sum(sizes.values()) - size,
-                blobs=frozenset({value.blob for value in values} | left) - {""},
+                blobs=frozenset({value.blob for value in values} | left | snapshots) - {""},
                 logs=frozenset(
                     attempt.log_path
                     for task_id, attempts in self._attempts.items()
@@ -413,4 +423,6 @@ def _standing_so(task: Task, standing: Standing) -> Task:
         stop_requested_at=standing.stop_requested_at,
         failure=standing.failure,
         inputs=task.inputs if standing.inputs is None else standing.inputs,
+        queue=standing.queue,
+        queued_at=standing.queued_at,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from pipekit import crash
 from pipekit.errors import StoreVersionMismatch
 from pipekit.stores.dialect import Dialect
 
@@ -158,6 +159,26 @@ MIGRATIONS: tuple[Migration, ...] = (
             " WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL",
         ),
     ),
+    (
+        5,
+        (
+            "ALTER TABLE tasks ADD COLUMN comment TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE tasks ADD COLUMN queued_at DOUBLE PRECISION",
+            "CREATE INDEX tasks_queued ON tasks (queue, queued_at, id) WHERE status = 'queued'",
+            """CREATE TABLE queues (
+                name {key} NOT NULL PRIMARY KEY,
+                paused INTEGER NOT NULL)""",
+            """CREATE TABLE agents (
+                id {key} NOT NULL PRIMARY KEY,
+                host TEXT NOT NULL,
+                pid BIGINT NOT NULL,
+                pid_started_at DOUBLE PRECISION NOT NULL,
+                queues TEXT NOT NULL,
+                slots INTEGER NOT NULL,
+                started_at DOUBLE PRECISION NOT NULL,
+                heartbeat_at DOUBLE PRECISION NOT NULL)""",
+        ),
+    ),
 )
 
 READ_VERSION = "SELECT version FROM schema_version"
@@ -199,6 +220,8 @@ def migrate(
         if version > found:
             for statement in statements:
                 connection.execute(_worded(statement, dialect))
+                if crash.armed:
+                    crash.at("controller.in-migration")
     connection.execute(f"UPDATE schema_version SET version = {migrations[-1][0]:d}")
 
 

@@ -36,11 +36,12 @@ from pipekit.stores.encoding import (
     status_of,
 )
 from pipekit.stores.guard import Standing
+from pipekit.stores.queueing import SqlQueues
 from pipekit.stores.schema import Connection
 from pipekit.stores.upkeep import SqlUpkeep
 
 _SIZES = (64, 16, 4, 1)
-"""Rows of one INSERT or UPDATE. The widest has 22 values a row; SQLite takes 32766 in all."""
+"""Rows of one INSERT or UPDATE. The widest has 24 values a row; SQLite takes 32766 in all."""
 
 _LOOKUPS = (256, 64, 16, 4, 1)
 """Values of one IN."""
@@ -52,7 +53,7 @@ _KNOWN_IS_KEPT = " ON CONFLICT DO NOTHING"
 _TASK = (
     "id, kind, name, project, created_at, type, version, tags, parent, step_key, queue,"
     " cloned_from, spec, inputs, status, reused_from, started_at, ended_at, stop_requested_at,"
-    " failure, needs, arguments"
+    " failure, needs, arguments, comment, queued_at"
 )
 _ATTEMPT = (
     "task_id, number, started_at, host, pid, pid_started_at, agent, lease_until, heartbeat_at,"
@@ -65,20 +66,30 @@ _METRIC = "task_id, attempt, name, value, at, step"
 
 _STANDING = (
     "SELECT t.id, t.status, t.reused_from, t.started_at, t.ended_at, t.stop_requested_at,"
-    " t.failure, a.number, a.ended_at FROM tasks t LEFT JOIN attempts a ON a.task_id = t.id"
-    " AND a.number = (SELECT MAX(b.number) FROM attempts b WHERE b.task_id = t.id)"
+    " t.failure, t.queue, t.queued_at, a.number, a.ended_at FROM tasks t"
+    " LEFT JOIN attempts a ON a.task_id = t.id AND a.number ="
+    " (SELECT MAX(b.number) FROM attempts b WHERE b.task_id = t.id)"
     " WHERE t.id IN ({rows})"
 )
 
 # The casts are for a database that would take a column of bound NULLs for text.
 _MOVE = (
-    "WITH v (id, status, reused_from, started_at, ended_at, stop_requested_at, failure, inputs)"
-    " AS (VALUES {rows}) UPDATE tasks SET status = v.status, reused_from = v.reused_from,"
+    "WITH v (id, status, reused_from, started_at, ended_at, stop_requested_at, failure, inputs,"
+    " queue, queued_at) AS (VALUES {rows}) UPDATE tasks SET status = v.status,"
+    " reused_from = v.reused_from,"
     " started_at = CAST(v.started_at AS DOUBLE PRECISION),"
     " ended_at = CAST(v.ended_at AS DOUBLE PRECISION),"
     " stop_requested_at = CAST(v.stop_requested_at AS DOUBLE PRECISION), failure = v.failure,"
-    " inputs = COALESCE(v.inputs, tasks.inputs)"
+    " inputs = COALESCE(v.inputs, tasks.inputs), queue = v.queue,"
+    " queued_at = CAST(v.queued_at AS DOUBLE PRECISION)"
     " FROM v WHERE tasks.id = v.id"
+)
+_EDIT = (
+    "WITH v (id, spec, name, project, type, version, tags, comment) AS (VALUES {rows})"
+    " UPDATE tasks SET spec = COALESCE(v.spec, tasks.spec), name = COALESCE(v.name, tasks.name),"
+    " project = COALESCE(v.project, tasks.project), type = COALESCE(v.type, tasks.type),"
+    " version = COALESCE(v.version, tasks.version), tags = COALESCE(v.tags, tasks.tags),"
+    " comment = COALESCE(v.comment, tasks.comment) FROM v WHERE tasks.id = v.id"
 )
 # A closing that names no log leaves the one that the attempt was opened with.
 _CLOSE = (
@@ -108,12 +119,14 @@ _RENEW_MEMOS = ("DELETE FROM memos WHERE key IN ({rows})", 1)
 _INSERT_MEMOS = _insertion("memos", _MEMO, _KNOWN_IS_KEPT)
 _INSERT_EVENTS = _insertion("events", _EVENT)
 _INSERT_METRICS = _insertion("metrics", _METRIC)
-_UPDATE_TASKS = (_MOVE, 8)
+_UPDATE_TASKS = (_MOVE, 10)
+_EDIT_TASKS = (_EDIT, 8)
 _UPDATE_ATTEMPTS = (_CLOSE, 10)
 
 _WRITING = (
     _INSERT_TASKS,
     _UPDATE_TASKS,
+    _EDIT_TASKS,
     # The old attempt is closed before the next is opened: one at most is open.
     _UPDATE_ATTEMPTS,
     _INSERT_ATTEMPTS,
@@ -127,7 +140,7 @@ _WRITING = (
 """In the order of `Draft.rows`."""
 
 
-class SqlStore(SqlUpkeep):
+class SqlStore(SqlUpkeep, SqlQueues):
     """A `Store` over any database that the dialect speaks of; an adapter gives it connections.
 
     Args:
@@ -363,6 +376,9 @@ class SqlStore(SqlUpkeep):
         mark = self._dialect.placeholder
         return query if mark == "?" else query.replace("?", mark)
 
+    def _lock_first(self, query: str) -> str:
+        return f"{query}{self._dialect.lock_first}"
+
     def _select_each(self, query: str, values: Collection[str]) -> Iterator[Any]:
         for padded in _padded(list(values)):
             yield from self._read(self._worded(query, len(padded), 0), padded)
@@ -370,7 +386,7 @@ class SqlStore(SqlUpkeep):
 
 def decode_standing(row: Sequence[Any]) -> Standing:
     (
-        _, status, reused_from, started_at, ended_at, stop_requested_at, failure,
+        _, status, reused_from, started_at, ended_at, stop_requested_at, failure, queue, queued_at,
         number, attempt_ended_at,
     ) = row  # fmt: skip
     return Standing(
@@ -382,6 +398,9 @@ def decode_standing(row: Sequence[Any]) -> Standing:
         decode_failure(failure),
         number or 0,
         number is not None and attempt_ended_at is None,
+        None,
+        queue,
+        queued_at,
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from pipekit import crash
 from pipekit.errors import SettingsError, StoreUnavailable
 from pipekit.stores.dialect import SQLITE
 from pipekit.stores.mount import find_network_file_system
@@ -271,6 +272,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute(SQLITE.begin)
     try:
         yield
+        if crash.armed:
+            crash.at("controller.in-commit")
         connection.execute("COMMIT")
     except BaseException:
         # A full disk may have ended it already.

@@ -248,14 +248,16 @@ def _left(connection: Connection, content_of: str) -> _Left:
                 left.add(value)
     codes: set[Digest] = set()
     for (spec,) in connection.execute("SELECT DISTINCT spec FROM tasks").fetchall():
-        source, parts = decode_addresses(spec)
+        source, parts, snapshot = decode_addresses(spec)
         left.contents |= {source, parts}
+        left.blobs.add(snapshot)
         codes.add(parts)
     # The record of a code's parts refers to the sources of its functions.
     for address in codes - {""}:
         row = connection.execute(content_of, (address,)).fetchone()
         if row is not None:
             left.contents |= sources_in(bytes(row[0]))
+    left.blobs.discard("")
     left.contents.discard("")
     return left
 

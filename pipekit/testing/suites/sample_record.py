@@ -40,6 +40,9 @@ SPEC = TaskSpec(
     "5" * 64,
     "/home/ü/flow.py",
     "/home/\udcff",
+    "6" * 64,
+    "main@1a2b3c",
+    ("--rate", "0.5", "ü"),
 )
 VALUE = StoredValue("d" * 64, "b" * 64, "json", "builtins.dict", 17, 'one\ntwo "\udc80"', True)
 READS = (

@@ -7,13 +7,19 @@ import pytest
 from pipekit.ports import Store
 from pipekit.testing.suites.store_change import ChangeContract
 from pipekit.testing.suites.store_commit import CommitContract
+from pipekit.testing.suites.store_queues import QueuesContract
 from pipekit.testing.suites.store_reading import ReadingContract
 from pipekit.testing.suites.store_running import RunningContract
 from pipekit.testing.suites.store_upkeep import UpkeepContract
 
 
 class StoreContract(
-    ReadingContract, ChangeContract, CommitContract, RunningContract, UpkeepContract
+    ReadingContract,
+    ChangeContract,
+    CommitContract,
+    RunningContract,
+    QueuesContract,
+    UpkeepContract,
 ):
     """What every implementation of `pipekit.ports.Store` keeps. To be subclassed.
 

@@ -186,7 +186,7 @@ class ChangeContract:
         def test_lands_while_the_status_is_expected(self, store: Store) -> None:
             create(store, a_task())
             assert lands(store, move=a_move(Status.QUEUED, Status.DRAFT, Status.PENDING))
-            assert store.find_task("t1") == a_task(status=Status.QUEUED)
+            assert store.find_task("t1") == a_task(status=Status.QUEUED, queued_at=105.0)
 
         def test_does_not_land_from_another_status(self, store: Store) -> None:
             create(store, a_task())

@@ -46,6 +46,8 @@ class ReadingContract:
                 parent="run",
                 step_key="s" * 64,
                 queue="gpu",
+                queued_at=0.75,
+                comment="ü",
                 cloned_from="old",
                 reused_from="older",
                 started_at=1.25,
