@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipekit.api.future import get as get
     from pipekit.api.pipeline import Pipeline as Pipeline
     from pipekit.api.pipeline import pipeline as pipeline
+    from pipekit.api.storage import get_local_copy as get_local_copy
+    from pipekit.api.storage import upload as upload
     from pipekit.api.task import Task as Task
     from pipekit.api.waiting import as_completed as as_completed
     from pipekit.api.waiting import task_of as task_of
@@ -48,6 +50,7 @@ _EXPORTS = {
     "component": "pipekit.api.component",
     "current_task": "pipekit.api.current_task",
     "get": "pipekit.api.future",
+    "get_local_copy": "pipekit.api.storage",
     "log_artifact": "pipekit.api.current_task",
     "log_figure": "pipekit.api.current_task",
     "log_metric": "pipekit.api.current_task",
@@ -55,6 +58,7 @@ _EXPORTS = {
     "register_serializer": "pipekit.artifacts.registered",
     "report_progress": "pipekit.api.current_task",
     "task_of": "pipekit.api.waiting",
+    "upload": "pipekit.api.storage",
     "wait": "pipekit.api.waiting",
 }
 

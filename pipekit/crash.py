@@ -15,6 +15,12 @@ the nth time is ended by SIGKILL. Each process counts for itself; workers inheri
 ONCE = "PIPEKIT_CRASH_ONCE"
 """Path of a file that is not there: the process that makes it dies, all others live on."""
 
+SIGNAL = "PIPEKIT_CRASH_SIGNAL"
+"""Name of another signal than SIGKILL. It goes to the controller, from a worker too."""
+
+PAUSE = "PIPEKIT_CRASH_PAUSE"
+"""Seconds for which the point is held before the signal: other processes get so much further."""
+
 POINTS = {
     "controller.run-begins": "A run has its id; nothing of it is recorded.",
     "controller.run-begun": "A run's first record is on its way, and its function is about to run.",
@@ -67,8 +73,12 @@ def at(point: str) -> None:
     _left[point] = left - 1
     if left == 1 and _is_first():
         import signal
+        import time
 
-        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(os.environ.get(PAUSE, "0")))
+        number = signal.Signals[os.environ.get(SIGNAL, "SIGKILL")]
+        is_below = point.startswith("worker.") and number != signal.SIGKILL
+        os.kill(os.getppid() if is_below else os.getpid(), number)
 
 
 def _is_first() -> bool:

@@ -4,6 +4,7 @@
     ├── UsageError                  a call that cannot be right, said where it was made
     │   ├── UnknownExecutor
     │   ├── TargetNotFound          `file.py:function` does not lead to a pipeline
+    │   ├── NotResumable            a run cannot be gone on with
     │   ├── RunElsewhere            a forked process asks for what its parent alone has
     │   └── SettingsError
     ├── NotFound
@@ -13,6 +14,7 @@
     ├── StoreError
     │   ├── StoreUnavailable        cannot be opened, read or written
     │   ├── HomeNotPrivate          others may write there
+    │   ├── TaskTaken               this process's task was ended, or given to another
     │   └── StoreVersionMismatch    made by a newer pipekit, or too old to migrate
     ├── ArtifactError
     │   ├── NotSerializable
@@ -21,6 +23,11 @@
     │   ├── BlobCorrupt
     │   └── UntrustedPickle         the signature does not verify: not loaded
     ├── CodeChanged                 a worker's code is not the controller's
+    ├── InputCodeChanged            the same of the code that a step's inputs are made of
+    ├── CallbackFailed              a callback of a run, a step or a retry raised
+    ├── TaskFailed                  a task that was waited for did not come to the wanted end
+    ├── TransferFailed              a file cannot be had from, or put, where a URL leads
+    ├── ArchiveRefused              an archive that is not unpacked
     └── StepError
         ├── StepFailed
         └── StepSkipped
@@ -112,6 +119,14 @@ class TargetNotFound(UsageError):
     """A command's TARGET does not lead to a pipeline."""
 
 
+class NotResumable(UsageError):
+    """A run cannot be gone on with."""
+
+
+class NotRunnable(UsageError):
+    """A task cannot be run from its record."""
+
+
 class NotFound(PipekitError, LookupError):
     """A lookup failed; the message lists what exists."""
 
@@ -170,6 +185,17 @@ class StoreUnavailable(StoreError):
 
 class HomeNotPrivate(StoreError):
     """Another user may change what is kept in the home."""
+
+
+class TaskTaken(StoreError):
+    """What a process says of its task does not count any more."""
+
+    def __init__(self, *, task: str, task_id: str) -> None:
+        super().__init__(
+            f"Task {task!r} ({short(task_id)}) is not this process's any more: it was ended from "
+            "elsewhere, or given to another process.",
+            hint=f"see 'pipekit show {short(task_id)}'.",
+        )
 
 
 class StoreVersionMismatch(StoreError):
@@ -262,6 +288,62 @@ class CodeChanged(PipekitError):
         )
 
 
+class CallbackFailed(PipekitError):
+    """A callback of the user's raised; that exception is its `__cause__`.
+
+    Attributes:
+        callback: `before=check`.
+        traceback: Where it raised, as text, from the user's line.
+        exception: Qualified name of the class of what it raised; empty where it returned what it
+            must not.
+    """
+
+    def __init__(
+        self, *, callback: str, whose: str, reason: str, traceback: str = "", exception: str = ""
+    ) -> None:
+        self.callback = callback
+        self.traceback = traceback
+        self.exception = exception
+        frames = [line for line in traceback.splitlines() if line.startswith('  File "')]
+        place = frames[-1].removeprefix('  File "').replace('", line ', ":") if frames else ""
+        at = f" ({place})" if place else ""
+        super().__init__(f"Callback {callback} of {whose} failed: {reason}{at}.")
+
+
+class TransferFailed(PipekitError):
+    """`what` is `downloaded` or `uploaded`; `url` holds no password."""
+
+    def __init__(self, *, url: str, what: str, reason: str, hint: str = "") -> None:
+        self.url = url
+        where = f"{url} could not be downloaded" if what == "downloaded" else f"Nothing came to {url}"
+        super().__init__(f"{where}: {reason}.", hint=hint or "try again, or look at the URL.")
+
+
+class ArchiveRefused(PipekitError):
+    def __init__(self, *, archive: str, reason: str, hint: str = "") -> None:
+        self.archive = archive
+        super().__init__(
+            f"The archive {archive} was not unpacked: {reason}.",
+            hint=hint or "without extract=True the file comes as it is.",
+        )
+
+
+class InputCodeChanged(PipekitError):
+    """A step was given a class, function or instance whose code is other code where it was to
+    run."""
+
+    def __init__(self, *, step: str, differs: Sequence[str]) -> None:
+        self.differs: tuple[str, ...] = tuple(differs)
+        what = "; ".join(differs) or "the code differs"
+        super().__init__(
+            f"What step {step!r} was given is not the same code in the worker as in the pipeline: "
+            f"{what}. The step was not run.",
+            hint="start the pipeline again, so that both read the same files. What the pipeline "
+            "function sets on a class or in a module does not reach workers: pass it as an "
+            "argument of its own, keep it on the instance, or use executor='inline'.",
+        )
+
+
 class BlindSpotRefused(UsageError):
     """A component reaches code that cannot be followed, and its policy is to refuse that."""
 
@@ -297,6 +379,24 @@ class StepError(PipekitError):
         self.attempt = attempt
         self.traceback = traceback
         self.root: str = str(self)
+
+
+class TaskFailed(PipekitError):
+    """A task that was waited for has ended otherwise than wanted.
+
+    Attributes:
+        task_id: Its id.
+        status: How it ended.
+    """
+
+    def __init__(self, *, task: str, task_id: str, status: str, reason: str = "") -> None:
+        self.task_id = task_id
+        self.status = status
+        because = f": {reason.rstrip('.')}" if reason else ""
+        super().__init__(
+            f"Task {task!r} ({short(task_id)}) is {status}{because}.",
+            hint=f"pipekit show {short(task_id)}",
+        )
 
 
 class StepFailed(StepError):

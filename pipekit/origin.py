@@ -7,6 +7,7 @@ Does not import user modules; a worker does, with what stands in an `Origin`.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from types import MethodType, ModuleType
 from typing import Any
 
 MAIN = "__main__"
+COPY_VARIABLE = "_PIPEKIT_COPY"
+"""Where the copy of a project lies in which a process was started to run a task. Its files have
+left behind what marks a project's root, and it may lie inside of another project."""
 
 _named: tuple[ModuleType, str] | None = None
 """The main module that was named last, and its stable name."""
@@ -127,8 +131,11 @@ def _relative(path: Path) -> str:
 
 def project_root(folder: Path) -> Path:
     """The nearest folder at or above `folder` with a `pyproject.toml` or `.git`, else the working
-    folder."""
+    folder; within a copy of a project that was made to run a task, the copy."""
     folder = folder.resolve()
+    copy = os.environ.get(COPY_VARIABLE)
+    if copy and folder.is_relative_to(copy):
+        return Path(copy)
     for candidate in (folder, *folder.parents):
         if (candidate / "pyproject.toml").exists() or (candidate / ".git").exists():
             return candidate

@@ -28,6 +28,7 @@ from pipekit.model.records import (
     Queue,
     Task,
 )
+from pipekit.model.resources import Resources
 from pipekit.model.status import Status
 from pipekit.model.trace import Reads
 from pipekit.model.value import Digest, StoredValue
@@ -46,13 +47,15 @@ class Store(Protocol):
     foreign lock as long as its settings say; nothing of that commit has then landed.
     """
 
-    def commit(self, changes: Sequence[Change]) -> list[bool]:
+    def commit(self, changes: Sequence[Change], *, if_first: bool = False) -> list[bool]:
         """Make the changes, in one transaction, and say of each whether it landed.
 
         A change whose guard fails (see `Change`) leaves nothing behind, and does not touch the
         others: its place in the answer is False. A memo whose key is known stays as it is (the
         first commit wins); contents that are known are left alone. Both count as landed. Two
         changes of one task may stand in one call and are made in their order. Not idempotent.
+
+        `if_first`: where the first change does not land, none does.
         """
 
     def find_task(self, task_id: str) -> Task | None:
@@ -331,13 +334,24 @@ class Assignment:
     log_start: int = 0
     shown_to: int = 0
     """Up to where in that file `wrote` was told."""
+    resources: Resources | None = None
+    """What it is to have for itself; None: a place like any other. Executors that cannot see to it
+    say so, or refuse it."""
+    turn: int = 0
+    """In which order it came; for executors in which attempts wait."""
+    overtaken: int = 0
+    """By how many that came later, while it was the first of those that waited."""
     asked_afresh: bool = False
     """A second worker was asked, after one whose code was older."""
     find_change: Callable[[], str] = lambda: ""
     """What the step rests on and has changed in this process since its key was made, as a phrase;
     for executors that run it here."""
+    codes: str = ""
+    """The code that its inputs are made of, as it is to be where it runs."""
     found_changed: str = ""
     """What a worker found changed by an earlier step of its own; set where another took over."""
+    stop_reason: str = ""
+    """Set by an executor that was told to stop it, before its thread has begun with it."""
     is_audited: bool = False
     """What its key cannot count is to be looked at, and told through `logged`."""
 
@@ -365,6 +379,13 @@ class Outcome:
     log_path: str = ""
     log_start: int = 0
     log_end: int | None = None
+    cpu_seconds: float | None = None
+    """Of all processors, as far as it is known."""
+    peak_bytes: int | None = None
+    """The most memory that it had at once, as far as it is known."""
+    next_memory: int = 0
+    """For an attempt that was ended for its memory: as much as the next one may have; 0 where there
+    is no more."""
     interrupted: bool = False
     """Ctrl-C ended it, in a pipeline that was called in a pipeline."""
 
@@ -384,6 +405,10 @@ class Executor(Protocol):
         """Make the attempt end soon; it is reported as stopped unless it completed first.
         Idempotent; unknown assignments are left alone."""
 
+    def kill(self, assignment: Assignment) -> bool:
+        """End the attempt at once, whatever becomes of it: it is reported before this returns, or in
+        this turn of the loop. False, and nothing is done, where that cannot be."""
+
     def close(self) -> None:
         """End everything at once and release it. Idempotent."""
 
@@ -397,6 +422,8 @@ class RunFacts(NamedTuple):
     executor: str
     parent_name: str = ""
     """Display name of the run that it is a step of; empty for one that was started by itself."""
+    attempt: int = 1
+    """More than 1 where the run was resumed."""
 
 
 class StepFacts(NamedTuple):
@@ -428,6 +455,8 @@ class StepEnd(NamedTuple):
     attempt: int
     attempts: int
     """The most that it may have."""
+    kept: bool = False
+    """Whether it did not run in this attempt at its run, because it had completed in an earlier."""
 
 
 class RunEnd(NamedTuple):
@@ -443,6 +472,8 @@ class RunEnd(NamedTuple):
     """How many of the completed were reused."""
     unfinished: Sequence[StepEnd]
     """The steps that did not complete, in call order."""
+    kept: int = 0
+    """How many of the completed had done so in an earlier attempt at the run."""
 
 
 class Reporter(Protocol):

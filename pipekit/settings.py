@@ -39,6 +39,15 @@ class Settings:
     below them, where stderr is a terminal that can show it; `auto` is live on such a terminal."""
     log_limit_bytes: int = 256 * 1024 * 1024
     """Console output of one attempt above which the attempt is ended."""
+    snapshot_limit_bytes: int = 100_000_000
+    """Size of a project's files above which they are not sent along with a task."""
+    downloads_limit_bytes: int = 10_000_000_000
+    """What the local copies of downloaded files may take in all."""
+    stop_seconds: float = 10.0
+    """What a step that is to stop has for it after SIGINT, before SIGTERM and at last SIGKILL."""
+    gpus: str = ""
+    """The GPUs that steps may ask for, as in `CUDA_VISIBLE_DEVICES`, which goes before it; empty:
+    those that the NVIDIA driver has."""
     blind_spots: Literal["warn", "rerun", "error", "ok"] = "warn"
     """What is done where the code that a step reaches cannot be followed: it is named, the step
     runs each time, the run is refused, nothing."""
@@ -132,6 +141,14 @@ def _checked(name: str, value: Any, source: str) -> Any:
             value = -1
         if value <= 0:
             raise SettingsError(f"Setting {name!r} from {source} is not a count of bytes above 0.")
+        return value
+    if name.endswith("_seconds"):
+        try:
+            value = float(value)
+        except (TypeError, ValueError):
+            value = -1.0
+        if not 0 <= value < float("inf"):
+            raise SettingsError(f"Setting {name!r} from {source} is no number of seconds.")
         return value
     if name == "artifacts" and "://" in value:
         raise SettingsError(

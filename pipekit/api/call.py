@@ -32,7 +32,7 @@ from pipekit.control.step import Argument, Produced, Source, Step, Stored
 from pipekit.errors import NotSerializable, UsageError
 from pipekit.executors.inline import Mailbox
 from pipekit.model.excerpt import excerpt
-from pipekit.model.hashing import digest_bytes
+from pipekit.model.hashing import Hasher, Recording, digest_bytes
 from pipekit.model.planner import StepCalled
 from pipekit.model.value import Digest
 
@@ -60,6 +60,8 @@ def call(
     """
     if run.fatal is not None:
         raise run.fatal
+    if run.stopping is not None:
+        raise run.stopping
     capture = _Capture(run, use)
     arguments = tuple([capture.argument(name, value) for name, value in bound.items()])
     sent = capture.pickled(
@@ -93,7 +95,7 @@ def _add(
         elif argument.source >= 0:
             parts.append(_producer_key(sources[argument.source]))
         else:
-            parts.append(digest_bytes(argument.nested, *map(_producer_key, sources)))
+            parts.append(digest_bytes(argument.shape, *map(_producer_key, sources)))
     base = digest_bytes(*parts)
     session = run.session
     inline = use.executor == "inline"
@@ -114,17 +116,25 @@ def _add(
             run.callers[base] = calling
         key = digest_bytes(base, str(occurrence)) if occurrence else base
         number = len(run.steps)
+        earlier = run.recorded.take(key) if run.recorded is not None else None
+        if earlier is None:
+            task_id, name = session.new_id(), run.display_name(use.name)
+        else:
+            task_id, name = earlier.task.id, run.known_name(use.name, earlier.task.name)
         step = Step(
-            run, use, number, task_id=session.new_id(), name=run.display_name(use.name), key=key,
+            run, use, number, task_id=task_id, name=name, key=key,
             called_at=session.now(), arguments=arguments, sources=sources, call=sent,
             after=after,
         )  # fmt: skip
+        attempts = run.recorded.expect(step, earlier, needs) if run.recorded is not None else 0
         if inline:
             step.mailbox = Mailbox()
         run.steps.append(step)
-        options = use.options
         keyed = use.is_keyed
-        session.scheduler.send(run, StepCalled(number, tuple(needs), options.retries, keyed))
+        session.scheduler.send(
+            run,
+            StepCalled(number, tuple(needs), keyed, use.is_watched, attempts, step.kept),
+        )
     if occurrence and last is not calling and not keyed and not user_key:
         warnings.warn(
             f"Component {use.name!r} was called twice with equal arguments by different threads: "
@@ -253,9 +263,30 @@ class _Capture:
 
     def _nested(self, name: str, value: Any) -> Argument:
         replaced = replace_futures(value, lambda f: _Ref(self._source_of_future(name, f)))
-        nested = _pickled(replaced, self._where(name))
+        nested, has_code = _pickled(replaced, self._where(name))
         self._encoded[id(value)] = replaced
-        return Argument(name, None, line_of(value, _SHOWN_CHARACTERS), -1, nested)
+        shape = self._shape(replaced) or digest_bytes(nested)
+        argument = Argument(name, None, line_of(value, _SHOWN_CHARACTERS), -1, nested, shape=shape)
+        return self._with_codes(argument, replaced) if has_code else argument
+
+    def _shape(self, replaced: Any) -> Digest:
+        """What the step's key says of the structure: the same in every process, as a pickle of it
+        is not, whatever its paths lead to and its classes have become; empty where it has none."""
+        try:
+            return _BY_NAME.digest(replaced)
+        except Exception:  # noqa: BLE001 - user code: what hashing a value calls
+            return ""
+
+    def _with_codes(self, argument: Argument, replaced: Any) -> Argument:
+        """With the code in it as it is now, before the pipeline function goes on."""
+        archive = self._run.session.archive
+        hasher = Recording(archive.hasher, {_Ref: lambda _: ""})
+        try:
+            hasher.digest(replaced)
+        except Exception:  # noqa: BLE001 - user code; it is told where the key is made
+            return argument
+        codes = archive.artifacts.codes_of(hasher)
+        return argument._replace(codes=codes, met=tuple(hasher.met.values()))
 
     def _located(self, path: PosixPath) -> PosixPath:
         """The path as the step is to see it: as it is, unless the working folder is another now."""
@@ -295,7 +326,7 @@ class _Capture:
     def pickled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         if not self.sources:
             return pickle.dumps((args, kwargs), 5)
-        return _pickled((args, kwargs), f"An argument of component {self._use.name!r}")
+        return _pickled((args, kwargs), f"An argument of component {self._use.name!r}")[0]
 
 
 def _is_default(use: Use, name: str, value: Any) -> bool:
@@ -312,23 +343,37 @@ class _Ref:
         self.index = index
 
 
+_BY_NAME = Hasher(
+    digest_path=lambda path: digest_bytes(str(path)),
+    known={_Ref: lambda ref: digest_bytes(str(ref.index))},
+)
+
+
 class _CallPickler(pickle.Pickler):
+    has_code = False
+    """It has met a class or function."""
+
     def persistent_id(self, obj: Any) -> int | None:
         return obj.index if type(obj) is _Ref else None
 
     def reducer_override(self, obj: Any) -> Any:
-        return reduce_named(obj) if isinstance(obj, type | FunctionType) else NotImplemented
+        if not isinstance(obj, type | FunctionType):
+            return NotImplemented
+        self.has_code = True
+        return reduce_named(obj)
 
 
-def _pickled(value: Any, where: str) -> bytes:
+def _pickled(value: Any, where: str) -> tuple[bytes, bool]:
+    """The pickle, and whether there are classes or functions in it."""
     buffer = BytesIO()
+    pickler = _CallPickler(buffer)
     try:
-        _CallPickler(buffer).dump(value)
+        pickler.dump(value)
     except Exception as error:
         raise NotSerializable(
             where=where, type_name=type(value).__name__, reason=str(error)
         ) from error
-    return buffer.getvalue()
+    return buffer.getvalue(), pickler.has_code
 
 
 def _shown(value: Any, kind: type) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
     from typing import Concatenate, TypeAlias, Unpack
 
-    from pipekit.api.options import ComponentKeywords
+    from pipekit.api.options import CallKeywords, ComponentKeywords
     from pipekit.control.run import Run
     from pipekit.control.use import Use
 
@@ -132,13 +132,14 @@ class Component(Generic[P, R_co]):
         return results
 
     def options(
-        self, *, after: Any = None, key: str | None = None, **options: Unpack[ComponentKeywords]
+        self, *, after: Any = None, key: str | None = None, **options: Unpack[CallKeywords]
     ) -> Component[P, R_co]:
         """The same component with other options for the calls made through it.
 
         Args:
             after: A future, or a list of them: the steps wait for these, without taking their
-                values. Where one of them fails, they are skipped.
+                values. Where one of them fails, they are skipped. Or a function: the callback
+                `after` of `component`.
             key: Tells equal calls apart where their order is not the same in each run, as for
                 calls from several threads.
             options: Those of `component`.
@@ -146,9 +147,12 @@ class Component(Generic[P, R_co]):
         Raises:
             UsageError: an option is unknown, or its value cannot be right.
         """
-        replaced = self._options.replaced(f"Component {self.__name__!r}", dict(options))
+        given: dict[str, Any] = dict(options)
+        if _is_callback(after):
+            given["after"], after = after, None
+        replaced = self._options.replaced(f"Component {self.__name__!r}", given)
         changed = Component(self.function, replaced)
-        if not options:
+        if not given:
             changed._used_as = self._used_as
         changed._after = self._after if after is None else self._steps(after)
         changed._key = self._key if key is None else self._checked_key(key)
@@ -207,15 +211,15 @@ class Component(Generic[P, R_co]):
 
     def __counts_as__(self) -> object:
         """What it is in the digest of a value: the code of its function, and its options."""
-        return self.function, self._options
+        return self.function, self._options.without_callbacks()
 
     def __reduce__(self) -> Any:
         from pipekit.origin import origin_of
 
         origin = origin_of(self.function)
         if origin is None:
-            return (Component, (self.function, self._options))
-        return (_find, (origin.module, origin.qualname, self._options))
+            return (Component, (self.function, self._options.without_callbacks()))
+        return (_find, (origin.module, origin.qualname, self._options.without_callbacks()))
 
     def _held(self, run: Run, holding: Holding) -> str:
         """The digest of what the function holds on to now."""
@@ -275,6 +279,14 @@ class Component(Generic[P, R_co]):
         return use
 
 
+def _is_callback(after: Any) -> bool:
+    """Whether it is a function to call, not something to wait for. (A future is callable too, and a
+    component in its place is a mistake.)"""
+    from pipekit.api.future import is_future
+
+    return not (is_future(after) or hasattr(after, "map")) and callable(after)
+
+
 def _find(module: str, qualname: str, options: ComponentOptions) -> Component[..., Any]:
     """The component of a name, in whatever process."""
     from importlib import import_module
@@ -316,11 +328,19 @@ def component(function: Any = None, /, **options: Any) -> Any:
             timedelta reuses, as True does, what is no older than that.
         version: Counts into the cache key; change it to make remembered outcomes stale.
         retries: Further attempts after a failed one.
-        retry_delay: Seconds before the first retry; doubles with each.
-        retry_on: Exception types that are retried; default: all. A worker's death and a timeout
-            are retried in any case.
+        retry_delay: Seconds before the first retry; doubles with each, and varies by a quarter.
+        retry_delay_max: Seconds at which doubling stops.
+        retry_on: Exception types that are retried; default: all. Or a policy, called as
+            `policy(error, attempt)` for each attempt that raised while `retries` allows another:
+            True, False, or the seconds to wait. A worker's death and a timeout are retried in any
+            case.
         timeout: Seconds after which an attempt is ended.
         executor: Where its steps run, if not where the pipeline's do.
+        resources: What a step has for itself while it runs in a worker process, a dict with some of
+            `"cpu"` (a number), `"gpu"` (a whole number) and `"memory"` (`"4GiB"`, or bytes); it
+            waits until there is so much. What uses more than its memory is ended.
+        memory_retries: Further attempts after one that was ended for its memory, each with twice as
+            much as the one before, up to what the machine has.
         depends_on: What else counts into the key, one or a list: functions, classes, modules (or
             their names), files and folders (by content, relative to the project).
         ignore: What does not count: arguments by name, and globals, functions or classes that its
@@ -328,6 +348,10 @@ def component(function: Any = None, /, **options: Any) -> Any:
         blind_spots: What is done where the code that it reaches cannot be followed: `"warn"` names
             it, `"rerun"` runs the step each time, `"error"` refuses the run, `"ok"` is silent;
             default: the setting `PIPEKIT_BLIND_SPOTS`.
+        before: Called with the step's `Task` before its first attempt (not where it is reused).
+            False skips the step, and so what depends on it.
+        after: Called with the `Task` when its end is recorded, whatever it is.
+        on_status: Called with the `Task`, its old and its new status.
 
     Raises:
         UsageError: an option is unknown, or its value cannot be right.

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pipekit.api import run_arguments, watched_run
 from pipekit.api.future import get, times_pickled
 from pipekit.artifacts.preview import line_of
 from pipekit.capture.source_text import source_text_of
+from pipekit.control.callbacks import failure_of_callback
 from pipekit.control.current import current_run
 from pipekit.control.executor_set import parse_executor
 from pipekit.control.output import Output
 from pipekit.control.reuse import Wishes
 from pipekit.control.run import Run
 from pipekit.control.session import archive_for, session_for
+from pipekit.control.termination import ended_by_signals
 from pipekit.control.thread_context import carry_runs
 from pipekit.control.until import Reached, Until
 from pipekit.control.use import Use
 from pipekit.errors import (
+    CallbackFailed,
     DebuggerQuit,
     PipekitError,
     PipelineWarning,
@@ -26,8 +32,10 @@ from pipekit.errors import (
     Stopped,
     StoreUnavailable,
     UsageError,
+    listed,
     short,
 )
+from pipekit.executors.interruption import is_main_thread, listening, stack
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.planner import PipelineRaised, PipelineReturned, StopAsked
 from pipekit.model.records import Kind, Task, TaskSpec
@@ -48,6 +56,8 @@ from pipekit.worker.task_log import inside_step
 if TYPE_CHECKING:
     from pipekit.api.pipeline import Pipeline
     from pipekit.api.task import Task as TaskView
+    from pipekit.control.session import Session
+    from pipekit.model.audit import AuditReport
 
 _PACKAGE = __file__.rpartition("api")[0]
 _DEEPEST = 50
@@ -65,12 +75,27 @@ class Conducted:
         self.run = run
         self.error = error
         self._value = value
+        self._is_late = False
+        """Whether the error came when the run had ended."""
+
+    def tell_end(self, pipeline: Pipeline[Any, Any]) -> None:
+        """Have the run's callbacks told of its end."""
+        error = watched_run.end(self.run, pipeline)
+        if error is not None and self.error is not None:
+            self.run.session.reporter.warned(str(error))
+        elif error is not None:
+            self.error, self._is_late = error, True
 
     def result(self) -> Any:
         """The pipeline function's value; raises what ended the run."""
         if self.error is not None:
             raise self.error.with_traceback(_user_frames(self.error.__traceback__))
         return self._value
+
+    @property
+    def audit(self) -> AuditReport | None:
+        """What its steps were seen to do, where that was asked for."""
+        return self.run.audits.report(self.run) if self.run.audits is not None else None
 
     def warned(self) -> Conducted:
         """Itself, after a warning where a step that was to be refreshed was not called."""
@@ -96,9 +121,11 @@ class Conducted:
 
     def task(self) -> TaskView:
         """The run's Task. Raises what is no failure of the run: Ctrl-C, an exit, a store that is
-        gone."""
+        gone, a callback that was told of its end."""
         if self.error is not None and (
-            not isinstance(self.error, Exception | Stopped) or self.run.fatal is not None
+            not isinstance(self.error, Exception | Stopped)
+            or self.run.fatal is not None
+            or self._is_late
         ):
             raise self.error
         from pipekit.api import task
@@ -109,8 +136,11 @@ class Conducted:
         return task.Task(archive, self.run.task_id)
 
 
-def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str = "") -> Conducted:
-    """Run the pipeline to its end in this thread, or to the end of its first step named `until`.
+def run_now(
+    pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str = "", audit: bool = False
+) -> Conducted:
+    """Run the pipeline to its end in this thread, or to the end of its first step named `until`;
+    with `audit`, look at what the keys of its steps do not count.
 
     Raises:
         TypeError: the arguments do not fit.
@@ -131,14 +161,50 @@ def run_now(pipeline: Pipeline[Any, Any], args: Any, kwargs: Any, *, until: str 
         executor=executor,
     )
     run.until = Until(until) if until else None
+    if audit:
+        from pipekit.control.audit import Audits  # for those who ask for it
+
+        run.audits = Audits()
     run.wishes = Wishes(reuses=pipeline.cache, refreshed=pipeline.refresh)
+    begin = partial(_record_start, run, pipeline, bound)
+    return conduct(session, run, pipeline, args, kwargs, begin)
+
+
+def conduct(
+    session: Session, run: Run, pipeline: Pipeline[Any, Any], args: Any, kwargs: Any,
+    begin: Callable[[], None],
+) -> Conducted:  # fmt: skip
+    """See a run that is a part of no other to its end; `begin` has its beginning recorded."""
+    run.view = _viewed
     session.enter_run()
-    try:
-        _record_start(run, pipeline, bound)
-        return _conduct(run, pipeline, args, kwargs)
-    finally:
-        if not run.is_elsewhere:
-            session.leave_run()
+    with listening(), ended_by_signals(lambda: session.scheduler.send(run, StopAsked())):
+        try:
+            begin()
+            conducted = _conduct(run, pipeline, args, kwargs)
+            if pipeline.callbacks.is_watched and run.fatal is None:
+                conducted.tell_end(pipeline)
+            return conducted
+        except BaseException:
+            _give_up(run)
+            raise
+        finally:
+            run.callbacks.end()
+            if not run.is_elsewhere:
+                session.leave_run()
+
+
+def _give_up(run: Run) -> None:
+    """An interrupt came where nothing else takes it: the run is to have an end all the same."""
+    if run.is_begun and not run.is_elsewhere and not run.over.is_open:
+        run.session.kill(run)
+        run.over.wait()
+
+
+def _viewed(step: Any) -> TaskView:
+    """What a callback is given of a step."""
+    from pipekit.api.task import Task as View
+
+    return View.of_watched(step)
 
 
 def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -> Any:
@@ -163,8 +229,11 @@ def call_child(pipeline: Pipeline[Any, Any], run: Run, args: Any, kwargs: Any) -
                 defaults=pipeline.defaults,
                 executor=pipeline.executor or run.executor,
                 source=source_text_of(pipeline.function, run.session.fingerprinter.root),
+                options=pipeline.callbacks,
+                fingerprint=run.session.fingerprinter.fingerprint(pipeline.function),
             )
             run.session.keep_source(run, use.source)
+            run.session.keep_code(run, use.fingerprint)
     return call(run, use, bound, args, kwargs)
 
 
@@ -182,6 +251,8 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         logged=lambda logged: session.post(lambda: assignment.logged(logged)),
     )
     child.started_at = session.now()
+    child.recorded = parent.recorded.below(step) if parent.recorded is not None else None
+    child.attempt = step.attempt
     child.wishes = parent.wishes.below(step, reuses=pipeline.cache, refreshed=pipeline.refresh)
     try:
         args, kwargs = load_arguments(
@@ -190,6 +261,8 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
     except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
         return Outcome(0.0, FailureKind.INPUTS, message=str(error))
     session.scheduler.adopt(child)
+    if assignment.stop_reason:
+        child.be_stopped(assignment.stop_reason)
     conducted = _conduct(child, pipeline, args, kwargs)
     if child.is_elsewhere:
         end_forked(conducted.error)
@@ -206,7 +279,7 @@ def _conduct_child(pipeline: Pipeline[Any, Any], assignment: Assignment) -> Outc
         traceback=failure.traceback,
         exception_class=failure.exception,
         exception=_pickled(conducted.error),
-        interrupted=isinstance(conducted.error, KeyboardInterrupt),
+        interrupted=isinstance(conducted.error, KeyboardInterrupt) or parent.stopping is not None,
     )
 
 
@@ -221,6 +294,7 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
     session = run.session
     run.started_at = session.now()
     source = source_text_of(pipeline.function, session.fingerprinter.root)
+    stored = run_arguments.store(session.archive, bound)
     task = Task(
         id=run.task_id,
         kind=Kind.PIPELINE,
@@ -234,19 +308,24 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
             parameters={name: _shown(value) for name, value in bound.items()},
             settings={"executor": run.executor}
             | ({"until": run.until.name} if run.until is not None else {})
+            | ({"audit": True} if run.audits is not None else {})
             | ({} if pipeline.cache else {"cache": False})
-            | ({"refresh": list(pipeline.refresh)} if pipeline.refresh else {}),
+            | ({"refresh": list(pipeline.refresh)} if pipeline.refresh else {})
+            | ({run_arguments.NOT_STORED: stored.missing} if stored.missing else {}),
             source=source.digest,
+            file=pipeline.file,
+            folder=run.folder,
         ),
+        arguments=stored.values,
         type="controller",
         version=pipeline.version,
     )
-    session.begin(run, task)
+    session.begin(run, task, stored.contents)
     session.keep_source(run, source)
 
 
 def _shown(value: Any) -> Any:
-    if type(value) in (int, float, str, bool, type(None)):
+    if type(value) in run_arguments.PLAIN:
         return value
     return line_of(value, _SHOWN_CHARACTERS)
 
@@ -258,11 +337,19 @@ def _conduct(
     value: Any = None
     error: BaseException | None = None
     carry_runs()
+    run.stops_on_failure = pipeline.on_failure == "fail"
     pickled_before = times_pickled()
     token = current_run.set(run)
+    depth = len(stack) if is_main_thread() else None
     try:
+        if depth is not None:
+            stack.append(run.interruptible)
         if run.fatal is not None:
             raise run.fatal
+        if run.stopping is not None:
+            raise run.stopping
+        if pipeline.callbacks.is_watched and run.parent is None:
+            watched_run.begin(run, pipeline)
         value = get(pipeline.function(*args, **kwargs))
         if run.is_elsewhere:
             return Conducted(run, value, None)
@@ -277,17 +364,26 @@ def _conduct(
         _close(run)
         session.scheduler.send(run, PipelineReturned())
     except BaseException as caught:  # noqa: BLE001 - user code; raised again by `result`
+        if depth is not None:
+            del stack[depth:]
         error = DebuggerQuit("The debugger was quit.") if is_debugger_quit(caught) else caught
         if run.is_elsewhere:
             return Conducted(run, None, error)
+        if run.stopping is not None:
+            error = _stopped_with(run.stopping, caught)
         _close(run)
         if not isinstance(error, Exception):
             run.leave_steps()
         stop_rest = pipeline.on_failure == "fail" or not isinstance(error, Exception)
-        session.scheduler.send(run, PipelineRaised(_failure_of(error), stop_rest))
+        failure = watched_run.skipped(run, error) or _failure_of(error, run)
+        session.scheduler.send(run, PipelineRaised(failure, stop_rest))
     finally:
+        if depth is not None:
+            del stack[depth:]
         current_run.reset(token)
     error = _see_to_end(run, error)
+    if run.recorded is not None and run.status is Status.COMPLETED:
+        _tell_unreached(run, run.recorded.unreached)
     if run.fatal is None and run.parent is None:
         try:
             session.archive.check()
@@ -296,9 +392,20 @@ def _conduct(
             session.retired = True
     if run.fatal is not None and not isinstance(error, KeyboardInterrupt):
         error = run.fatal
+    elif run.broken is not None and run.failure == failure_of_callback(run.broken):
+        error = error if isinstance(error, KeyboardInterrupt) else run.broken
     elif error is None and run.status is not Status.COMPLETED:
         error = _error_of(run)
     return Conducted(run, value, error)
+
+
+def _tell_unreached(run: Run, names: list[str]) -> None:
+    """A resumed run has completed without these steps of its earlier attempts."""
+    if names:
+        steps = "step was" if len(names) == 1 else "steps were"
+        run.session.reporter.warned(
+            f"Run {run.label}: {len(names)} recorded {steps} not called this time: {listed(names)}."
+        )
 
 
 def _close(run: Run) -> None:
@@ -314,24 +421,35 @@ def _see_to_end(run: Run, error: BaseException | None) -> BaseException | None:
         try:
             run.over.wait()
         except KeyboardInterrupt as interrupt:
-            if isinstance(error, KeyboardInterrupt):
-                run.session.kill()
+            if isinstance(error, KeyboardInterrupt) or run.stopping is not None:
+                run.session.kill(run.root)
             else:
                 error = interrupt
                 run.session.scheduler.send(run, StopAsked())
     return error
 
 
-def _failure_of(error: BaseException) -> Failure:
+def _stopped_with(stopping: Stopped, caught: BaseException) -> Stopped:
+    """What stands for a run that was to stop, whatever its function raised on its way out."""
+    if not isinstance(caught, KeyboardInterrupt | Stopped):
+        stopping.__cause__ = caught
+    return stopping
+
+
+def _failure_of(error: BaseException, run: Run) -> Failure:
+    if error is run.stopping:
+        return Failure(FailureKind.STOPPED, run.stop_reason)
     if isinstance(error, Reached):
         if error.step.status is not Status.COMPLETED:
-            return _failure_of(error.step.error())
+            return _failure_of(error.step.error(), run)
         return Failure(FailureKind.STOPPED, f"stopped after step {error.step.name!r}, as asked for")
     if isinstance(error, DebuggerQuit):
         return Failure(FailureKind.STOPPED, "stopped in the debugger")
     if isinstance(error, KeyboardInterrupt | Stopped):
         by = isinstance(error, KeyboardInterrupt) and str(error)
         return Failure(FailureKind.STOPPED, f"stopped by {by or 'Ctrl-C'}")
+    if isinstance(error, CallbackFailed):
+        return failure_of_callback(error)
     if isinstance(error, StepError):
         return Failure(FailureKind.ERROR, str(error), error.traceback, step=error.step)
     text = text_of(error)
@@ -345,7 +463,7 @@ def _failure_of(error: BaseException) -> Failure:
 def _error_of(run: Run) -> BaseException:
     if run.roots:
         return run.roots[0].error()
-    return Stopped(f"Run {run.name!r} ({short(run.task_id)}) was stopped.")
+    return run.stopping or Stopped(f"Run {run.name!r} ({short(run.task_id)}) was stopped.")
 
 
 def _user_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipekit.control.current import current_run
-from pipekit.worker.task_log import TaskLog, current_step
+from pipekit.worker.task_log import TaskLog, current_script, current_step
 
 if TYPE_CHECKING:
     from pipekit.api.task import Task
 
 
 def current_task() -> Task | None:
-    """The task whose code is running: a step's in a component, the run's in a pipeline function;
-    None elsewhere."""
+    """The task whose code is running: a step's in a component, the run's in a pipeline function,
+    else the script's after `Task.init`; None where there is none."""
     step = current_step()
     run = current_run.get()
-    if step is None and run is None:
+    script = current_script()
+    if step is None and run is None and script is None:
         return None
     from pipekit.api import task
     from pipekit.control.session import archive_for  # a worker has it imported only where asked
@@ -27,8 +28,10 @@ def current_task() -> Task | None:
     if step is not None:
         step.announce()
         return task.Task.of_running(archive_for(step.settings), step.task_id)
-    assert run is not None
-    return task.Task.of_running(run.session.archive, run.task_id)
+    if run is not None:
+        return task.Task.of_running(run.session.archive, run.task_id)
+    assert script is not None
+    return task.Task.of_running(archive_for(script.settings), script.task_id)
 
 
 def log_metric(name: str, value: Any, *, step: int | None = None) -> None:
@@ -96,7 +99,7 @@ def _log() -> TaskLog | None:
     if step is not None:
         return step
     run = current_run.get()
-    return None if run is None else run.log
+    return current_script() if run is None else run.log
 
 
 def _figure_of(name: str, value: Any) -> Any:

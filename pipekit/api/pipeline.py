@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MethodType
@@ -22,13 +23,14 @@ from pipekit.api.signature import Binder
 from pipekit.control.current import current_run
 from pipekit.errors import UsageError, nearest
 from pipekit.model.name import check_name
+from pipekit.model.options import CALLBACKS, ComponentOptions
 from pipekit.origin import origin_of
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from pipekit.api.check import Checker
-    from pipekit.api.options import OnFailure, PipelineKeywords
+    from pipekit.api.options import After, Before, OnFailure, OnStatus, PipelineKeywords
     from pipekit.api.task import Task
     from pipekit.model.plan import Plan
 
@@ -40,7 +42,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 __tracebackhide__ = True
 """For pytest: where a run raises, a test's traceback ends at the user's line."""
-_OPTIONS = ("name", "project", "version", "on_failure", "executor", "cache")
+_OPTIONS = ("name", "project", "version", "on_failure", "executor", "cache", *CALLBACKS)
 
 
 class Pipeline(Generic[P, R_co]):
@@ -55,7 +57,8 @@ class Pipeline(Generic[P, R_co]):
     def __init__(
         self, function: Callable[P, R_co], *, name: str = "", project: str = "", version: str = "",
         on_failure: OnFailure = "fail", executor: str = "", cache: bool = True,
-        refresh: Iterable[str] = (),
+        refresh: Iterable[str] = (), before: Before | None = None, after: After | None = None,
+        on_status: OnStatus | None = None,
     ) -> None:  # fmt: skip
         if not callable(function):
             raise UsageError(
@@ -77,6 +80,9 @@ class Pipeline(Generic[P, R_co]):
         self.executor = executor
         self.cache: bool = cache
         self.refresh: tuple[str, ...] = _names(refresh)
+        self.callbacks: ComponentOptions = ComponentOptions(
+            name=self.name, before=before, after=after, on_status=on_status
+        )
         self._binder: Binder | None = None
         self._checker: Checker | None = None
         functools.update_wrapper(self, function, updated=())
@@ -101,6 +107,30 @@ class Pipeline(Generic[P, R_co]):
 
         return conductor.run_now(self, args, kwargs).warned().task()
 
+    def resume(
+        self, run: Task | str, *, from_: str | Iterable[str] = (), accept_changes: bool = False,
+        executor: str = "", **arguments: Any,
+    ) -> Task:  # fmt: skip
+        """Go on with a run of this pipeline, as `Task.resume` does, where the record does not lead
+        to it: in a notebook, or since it was moved.
+
+        Args:
+            run: Its Task, or its id.
+            from_: Names of steps that run again although they completed.
+            accept_changes: Keep also what was computed by code that has changed since.
+            executor: Where its steps run; default: where they did.
+            arguments: Those that the run has no record of, because they could not be stored.
+
+        Raises:
+            NotResumable, NotFound: as `Task.resume` does.
+            UsageError: the run is one of another pipeline.
+        """
+        from pipekit.api.resume import resume_by
+
+        return resume_by(
+            self, run, again=from_, accepts=accept_changes, executor=executor, given=arguments
+        )
+
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """What a run would do now: which steps must run, which may, which are cached. Runs no step
         and records no run; the pipeline function itself is called.
@@ -119,7 +149,8 @@ class Pipeline(Generic[P, R_co]):
     def options(
         self, *, executor: str | None = None, name: str | None = None, project: str | None = None,
         version: str | None = None, on_failure: OnFailure | None = None, cache: bool | None = None,
-        refresh: str | Iterable[str] | None = None,
+        refresh: str | Iterable[str] | None = None, before: Before | None = None,
+        after: After | None = None, on_status: OnStatus | None = None,
     ) -> Pipeline[P, R_co]:  # fmt: skip
         """The same pipeline with other options: those of `pipeline`, and `refresh`.
 
@@ -144,6 +175,9 @@ class Pipeline(Generic[P, R_co]):
             executor=self.executor if executor is None else executor,
             cache=self.cache if cache is None else cache,
             refresh=self.refresh if refresh is None else refresh,
+            before=self.callbacks.before if before is None else before,
+            after=self.callbacks.after if after is None else after,
+            on_status=self.callbacks.on_status if on_status is None else on_status,
         )
 
     @overload
@@ -197,14 +231,19 @@ class Pipeline(Generic[P, R_co]):
         return str(origin) if origin else f"{self.name} (by value)"
 
     @property
-    def folder(self) -> Path:
-        """Where its file lies; the working folder where it has none (a notebook)."""
+    def file(self) -> str:
+        """The absolute path of its file; empty where it has none (a notebook)."""
         try:
             file = inspect.getfile(inspect.unwrap(self.function))
         except TypeError:
-            return Path.cwd()
-        folder = Path(file).parent
-        return folder if folder.is_dir() and not file.startswith("<") else Path.cwd()
+            return ""
+        return "" if file.startswith("<") else os.path.abspath(file)
+
+    @property
+    def folder(self) -> Path:
+        """Where its file lies; the working folder where it has none (a notebook)."""
+        folder = Path(self.file).parent
+        return folder if self.file and folder.is_dir() else Path.cwd()
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
@@ -267,6 +306,10 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
         executor: Where its steps run: `process` (default), `process:8`, `inline`.
         cache: False reuses nothing that an earlier run has computed. What its steps give is
             remembered all the same.
+        before: Called with the run's `Task` before the function. False skips the run: nothing of
+            it is called.
+        after: Called with the `Task` when the run's end is recorded, whatever it is.
+        on_status: Called with the `Task`, its old and its new status.
 
     Raises:
         UsageError: an option is unknown, or its value cannot be right.
@@ -277,7 +320,7 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
                 f"pipeline has no option {name!r}. It has: {', '.join(_OPTIONS)}.",
                 hint=nearest(name, _OPTIONS),
             )
-        if name != "cache" and not isinstance(value, str):
+        if name not in ("cache", *CALLBACKS) and not isinstance(value, str):
             raise UsageError(f"{name}={value!r} is to be text.")
     if function is None:
         return lambda decorated: Pipeline(decorated, **options)

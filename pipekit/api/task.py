@@ -1,7 +1,8 @@
-"""`Task`: the record of a run or a step, as users see it. Reads; changes nothing."""
+"""`Task`: the record of a run or a step, as users see it. Reads, and tells others what is wanted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from pipekit.api.artifact import Artifacts
 from pipekit.api.metric import Metrics
 from pipekit.clock import to_datetime
-from pipekit.errors import NotFound, PipekitError, TaskNotFound, UsageError, listed, nearest, short
+from pipekit.errors import (
+    NotFound,
+    PipekitError,
+    StoreUnavailable,
+    TaskNotFound,
+    UsageError,
+    listed,
+    nearest,
+    short,
+)
 from pipekit.model.failure import Failure
 from pipekit.model.records import RUN_KINDS, Attempt, Kind
 from pipekit.model.records import Task as TaskRecord
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
     from pipekit.control.archive import Archive
     from pipekit.control.step import Step
     from pipekit.control.why import Why
+    from pipekit.settings import Settings
 
 
 _RECORDED_WITHIN_SECONDS = 5.0
@@ -37,12 +48,21 @@ class Task:
         self._step = step
         self._ended: TaskRecord | None = None
         self._is_running = False
+        self._waits = True
+        """Whether `value` may wait for the end of a step that goes on."""
         self.id = task_id
 
     @classmethod
     def of_step(cls, step: Step) -> Task:
         """The task of a step of a run that goes on in this process."""
         return cls(step.run.session.archive, step.task_id, step=step)
+
+    @classmethod
+    def of_watched(cls, step: Step) -> Task:
+        """The same for a callback: the step's end may wait for that in turn."""
+        task = cls.of_step(step)
+        task._waits = False
+        return task
 
     @classmethod
     def of_running(cls, archive: Archive, task_id: str) -> Task:
@@ -73,6 +93,7 @@ class Task:
             TaskNotFound: there is none, or the id's beginning is that of more than one.
         """
         archive = _archive()
+        _close_dead(archive)
         if task_id is not None:
             return cls(archive, archive.get_task(task_id).id)
         found = cls.get_tasks(project_name=project_name, task_name=task_name, limit=1)
@@ -113,6 +134,7 @@ class Task:
                 )
             statuses = (Status(status),)
         archive = _archive()
+        _close_dead(archive)
         found = archive.store.list_tasks(
             kinds=RUN_KINDS, project=project_name, name=task_name, statuses=statuses, limit=limit
         )
@@ -183,7 +205,7 @@ class Task:
     def status(self) -> Status:
         """`Status` compares equal to its text: `task.status == "completed"`."""
         step = self._step
-        if step is not None and step.ended:
+        if step is not None and (step.ended or step.status is Status.RUNNING):
             return step.status
         return self.record.status
 
@@ -299,7 +321,7 @@ class Task:
         Raises:
             PipekitError: it has no value, and the message says why.
         """
-        if self._step is not None:
+        if self._step is not None and self._waits:
             self._step.run.wait_for([self._step])
         status = self.status
         if status is not Status.COMPLETED:
@@ -310,6 +332,40 @@ class Task:
         artifacts = self.artifacts
         values = [artifacts[name].get() for name in self.record.spec.outputs]
         return values[0] if len(values) == 1 else tuple(values)
+
+    def stop(self, *, wait: bool = True, timeout: float | None = None) -> bool:
+        """Stop a run, or one step, in whatever process it goes on. What it has started ends with
+        it. Where it has ended already, nothing happens.
+
+        A run that is stopped ends as `stopped`, and `Stopped` is raised where it was called. A step
+        that is stopped alone leaves its run going: what depends on it is skipped, and asking for
+        its value raises `StepFailed`.
+
+        Args:
+            wait: Until it has ended. In a callback it is not waited for.
+            timeout: Seconds to wait at most; None: as long as it takes.
+
+        Returns:
+            Whether it has ended.
+
+        Raises:
+            StoreUnavailable: the store cannot be read or written.
+        """
+        from pipekit.control.stop_wish import StopWish
+
+        step = self._step
+        if step is not None:  # at hand, and perhaps not recorded yet
+            if not step.ended:
+                step.run.session.stop_step(step)
+                step.run.tell_failure(step)  # who stops it himself need not be told
+            if not (wait and self._waits):
+                return step.ended
+            return bool(step.run.wait_for([step], timeout))
+        wish = StopWish(self._archive, self.id)
+        task = wish.send()
+        if wait and self._waits and task.status not in TERMINAL:
+            task = wish.wait(timeout)
+        return task.status in TERMINAL
 
     @property
     def log(self) -> str:
@@ -330,6 +386,39 @@ class Task:
             return ""
         return data.decode(errors="replace")
 
+    def resume(
+        self, *, from_: str | Iterable[str] = (), accept_changes: bool = False, executor: str = ""
+    ) -> Task:
+        """Go on with a run that failed, was stopped, or whose process is gone: its pipeline
+        function is called again, with the same arguments, and what completed is kept.
+
+        Args:
+            from_: Names of steps that run again although they completed, with all that depends on
+                them; `child/fit` is a step of a run that is a step itself.
+            accept_changes: Keep also what was computed by code that has changed since.
+            executor: Where its steps run; default: where they did.
+
+        Returns:
+            The run's Task, however it ended; a run that has completed is left as it is.
+
+        Raises:
+            NotResumable: the run goes on, has not begun, or cannot be called with what is recorded;
+                or this is no run.
+            NotFound: it has no step of a name in `from_`.
+        """
+        from pipekit.api.resume import find_pipeline, resume_now
+        from pipekit.control.resume import get_resumable
+
+        task = self.record
+        if get_resumable(self._archive, task) is None and not from_:
+            return self
+        conducted = resume_now(
+            find_pipeline(task), self._archive.settings, task, again=from_,
+            accepts=accept_changes, executor=executor,
+        )  # fmt: skip
+        self._ended = None
+        return conducted.warned().task() if conducted is not None else self
+
     def __repr__(self) -> str:
         return f"<Task {self.name!r} {short(self.id)} {self.status.value}>"
 
@@ -344,6 +433,20 @@ class Task:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def _close_dead(archive: Archive) -> None:
+    from pipekit.control.dead import close_dead
+
+    try:
+        close_dead(archive)
+    except StoreUnavailable:
+        pass  # who only looks may look at what is there
+
+
+def settings_of(task: Task) -> Settings:
+    """Of the home that a task is recorded in."""
+    return task._archive.settings
 
 
 def _archive() -> Archive:

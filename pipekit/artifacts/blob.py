@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
+from pipekit import crash
 from pipekit.errors import BlobMissing, StoreUnavailable
 from pipekit.model.value import Digest
 
@@ -74,7 +75,11 @@ class LocalBlobStore:
             # One that is there is replaced: what lies under a name may have been damaged since.
             if self._fsync:
                 os.fsync(staged.fileno())
+            if crash.armed:
+                crash.at("blob.staged")
             _in_folder(os.path.dirname(target), lambda: os.rename(staged.name, target))
+            if crash.armed:
+                crash.at("blob.renamed")
             self._sync_folder(target)
         except OSError as error:
             raise unavailable(self._root, error) from error
@@ -122,6 +127,8 @@ class LocalBlobStore:
             if os.stat(target).st_mtime >= before:
                 return None
             _in_folder(self._tmp, lambda: os.rename(target, doomed))
+            if crash.armed:
+                crash.at("controller.blob-taken")
             if os.stat(doomed).st_mtime >= before:
                 self._put_back(doomed, target)
                 return None

@@ -3,7 +3,7 @@ or in the blob store. Does not record anything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,8 @@ from pipekit.errors import (
     PipekitError,
     UntrustedPickle,
 )
-from pipekit.model.hashing import Hasher, digest_bytes
-from pipekit.model.value import Digest, StoredValue
+from pipekit.model.hashing import Hasher, Recording, digest_bytes
+from pipekit.model.value import Digest, StoredValue, write_codes
 
 if TYPE_CHECKING:
     from pipekit.artifacts.serializer import SerializerRegistry
@@ -54,6 +54,8 @@ class ArtifactStore:
         files: Digests of files, for paths.
         copies: Folder for copies of files that are no longer where they were; by default one that
             goes with the process.
+        named: Of the classes and functions in a value: the digest of what other processes find on
+            their own, by its name; by default of nothing.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class ArtifactStore:
         inline_bytes: int = 65536,
         files: FileDigests | None = None,
         copies: Path | None = None,
+        named: Callable[[Iterable[object]], Mapping[str, Digest]] | None = None,
     ) -> None:
         self._registry = registry
         self._began_at = SystemClock.now()
@@ -75,6 +78,7 @@ class ArtifactStore:
         self._copies = copies
         self._blobs = blobs
         self._hasher = hasher
+        self._named = named
         by_value.learn(hasher.code_of)
         self._key = key
         self._signing_key: bytes | None = None
@@ -152,6 +156,7 @@ class ArtifactStore:
         return StoredValue(digest, blob, serializer, name, len(data), preview, True), data
 
     def _put_with(self, serializer: Serializer, value: object) -> tuple[StoredValue, bytes | None]:
+        hasher = Recording(self._hasher)
         sink = BlobSink(self._blobs, self._inline_bytes, lambda: self._hasher.open_content(value))
         try:
             try:
@@ -165,24 +170,36 @@ class ArtifactStore:
             name, digest = serializer.name, sink.content
             if name in REGISTERED:
                 tag = self._tag_of(serializer)
-                name, digest = f"{name}@{tag}", self._digest(serializer, tag, value, sink)
+                name, digest = f"{name}@{tag}", self._digest(serializer, tag, value, sink, hasher)
             stored = StoredValue(
-                digest=digest or self._hasher.digest(value),
+                digest=digest or hasher.digest(value),
                 blob=sink.adopt(),
                 serializer=name,
                 type=_name_of(type(value)),
                 size_bytes=sink.size,
                 preview=_preview(serializer, value),
                 inline=sink.inline() is not None,
+                codes=self._codes(hasher),
             )
             return stored, sink.inline()
         finally:
             sink.close()
 
-    def _digest(self, serializer: Serializer, tag: str, value: object, sink: BlobSink) -> Digest:
+    def _codes(self, hasher: Recording) -> str:
+        return self.codes_of(hasher) if hasher.met else ""
+
+    def codes_of(self, hasher: Recording) -> str:
+        """What other processes find on their own of the code that a hasher has met, as one text."""
+        if self._named is None:
+            return ""
+        return write_codes(self._named([obj for obj, _ in hasher.met.values()]))
+
+    def _digest(
+        self, serializer: Serializer, tag: str, value: object, sink: BlobSink, hasher: Hasher
+    ) -> Digest:
         """Of a value as those see it who load it: what was written, and by which code, counts."""
         try:
-            content = self._hasher.digest(value)
+            content = hasher.digest(value)
         except Exception:  # noqa: BLE001 - user code; what their serializer wrote can stand for it
             content = sink.digest().hex()
         return digest_bytes("stored by", serializer.name, tag, content)

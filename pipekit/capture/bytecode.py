@@ -9,7 +9,7 @@ import functools
 import opcode
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -44,7 +44,7 @@ _HAS_LOCAL = frozenset(opcode.haslocal) | frozenset(opcode.hasfree)
 _HAS_TARGET = frozenset(opcode.hasjrel) | frozenset(opcode.hasjabs)
 _RESOLVED = _HAS_CONSTANT | _HAS_NAME | _HAS_LOCAL | _HAS_TARGET
 _EXTENDED = opcode.EXTENDED_ARG
-_TARGETS = frozenset(_NAMES[number] for number in _HAS_TARGET)
+TARGETS = frozenset(_NAMES[number] for number in _HAS_TARGET)
 _LOCALS = frozenset(_NAMES[number] for number in _HAS_LOCAL)
 _CONSTANTS = frozenset(_NAMES[number] for number in _HAS_CONSTANT)
 
@@ -72,6 +72,11 @@ def decode(code: CodeType) -> list[Instruction]:
 
     An operation that works on two locals at once becomes the two that it stands for.
     """
+    return _strip(decode_all(code))
+
+
+def decode_all(code: CodeType) -> list[Instruction]:
+    """The like, with the making of annotations."""
     raw = code.co_code
     constants, names = code.co_consts, code.co_names
     local: Any = code._varname_from_oparg  # type: ignore[attr-defined]
@@ -111,7 +116,7 @@ def decode(code: CodeType) -> list[Instruction]:
             out.append((at, name, offset + 2 * (1 + _CACHE_UNITS[number] + step)))
         else:
             out.append((at, name, argument))
-    return _strip(out)
+    return out
 
 
 _PAIRS: dict[str, tuple[str, str] | None] = {}
@@ -147,14 +152,22 @@ class _Scope:
         return number
 
 
-def normalize(code: CodeType, instructions: list[Instruction]) -> tuple[Digest, tuple[str, ...]]:
+Decode = Callable[[CodeType], list[Instruction]]
+
+
+def normalize(
+    code: CodeType, instructions: list[Instruction], decode: Decode = decode
+) -> tuple[Digest, tuple[str, ...]]:
     """The digest of a code object, and its free variables in the order in which it uses them.
 
     The names of free variables do not count, so their values must be taken in that order.
+
+    Args:
+        decode: Gives the instructions of the code objects in it.
     """
     outside = _Scope(None, None)
     out: list[str] = []
-    _write(code, instructions, outside, out)
+    _write(code, instructions, decode, outside, out)
     free = list(outside.numbers)
     # `super()` uses its cell without naming it.
     free += sorted(set(code.co_freevars) - set(free))
@@ -162,7 +175,9 @@ def normalize(code: CodeType, instructions: list[Instruction]) -> tuple[Digest, 
     return blake3(text).hexdigest(), tuple(free)
 
 
-def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[str]) -> None:
+def _write(
+    code: CodeType, decoded: list[Instruction], decode: Decode, outer: _Scope, out: list[str]
+) -> None:
     scope = _Scope(code, outer)
     parameters = code.co_argcount + code.co_kwonlyargcount
     parameters += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
@@ -186,10 +201,10 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
         kept.append(instruction)
     starts[len(code.co_code)] = len(kept)
     steps = [
-        (name, _place(starts, argument) if name in _TARGETS else argument)
+        (name, _place(starts, argument) if name in TARGETS else argument)
         for _, name, argument in kept
     ]
-    straight, places = straighten(steps, _TARGETS)
+    straight, places = straighten(steps, TARGETS)
     seen_by_name = _seen_by_name(code, straight)
     out += [f"named {name} {scope.number(name)}" for name in seen_by_name]
     for name, argument in straight:
@@ -199,7 +214,7 @@ def _write(code: CodeType, decoded: list[Instruction], outer: _Scope, out: list[
             out.append(f"{name} {argument}")
         elif isinstance(argument, CodeType):
             out.append(name)
-            _write(argument, decode(argument), scope, out)
+            _write(argument, decode(argument), decode, scope, out)
         else:
             out.append(f"{name} {constant_text(argument)}")
     out += _handlers(code, starts, places)
@@ -301,7 +316,7 @@ def _strip(decoded: list[Instruction]) -> list[Instruction]:
 def _expression(decoded: list[Instruction], end: int) -> set[int]:
     """Places of the expression that ends at `end`; none where it branches (then it counts)."""
     places = set(range(_start(decoded, end), end + 1)) if end >= 0 else set()
-    return set() if any(decoded[place][1] in _TARGETS for place in places) else places
+    return set() if any(decoded[place][1] in TARGETS for place in places) else places
 
 
 def _start(decoded: list[Instruction], end: int) -> int:

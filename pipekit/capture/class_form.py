@@ -138,6 +138,7 @@ def _describe_dataclass_field(to: Description, field: Any, name: str) -> None:
 
 def _describe_pydantic(to: Description, cls: type, name: str) -> None:
     to.say("pydantic")
+    _complete(cls)
     fields: dict[str, Any] = vars(cls)["__pydantic_fields__"]
     for key, field in fields.items():
         to.say("field", key)
@@ -160,6 +161,18 @@ def _describe_pydantic(to: Description, cls: type, name: str) -> None:
         to.say("private", key)
         for value in (private.default, private.default_factory):
             to.value(value, f"private attribute {key!r} of {name!r}")
+
+
+def _complete(cls: Any) -> None:
+    """Have the names in its annotations looked up, as its first use does: it is to count the same
+    before that and after."""
+    if vars(cls).get("__pydantic_complete__", True):
+        return
+    space = dict(vars(sys.modules.get(cls.__module__, object)))
+    try:
+        cls.model_rebuild(raise_errors=False, _types_namespace=space)
+    except Exception:  # noqa: BLE001 - user code: types that make their own schema
+        return
 
 
 def _describe_attribute(to: Description, attribute: Any, name: str) -> None:

@@ -13,15 +13,15 @@ import typing
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pipekit.capture.library import find_library_name
 from pipekit.capture.node import Node
 from pipekit.capture.outside import find_outside, find_read, is_dynamic
 from pipekit.capture.ownership import PACKAGE, PIPEKIT, USER, Owner, owner_of_loaded
 from pipekit.capture.part import BlindSpot
-from pipekit.capture.references import Constants
-from pipekit.capture.snapshot import Snapshot
+from pipekit.capture.references import Constants, What
+from pipekit.capture.snapshot import LookUp, Snapshot
 from pipekit.capture.source_module import Found, find_module
 from pipekit.capture.value_form import FORMS, LRU
 from pipekit.capture.wrapper import is_ours, is_wrapper, unwrap
@@ -31,11 +31,22 @@ from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
 
+class Said(NamedTuple):
+    """What a name of a namespace adds to each node that uses it."""
+
+    text: str
+    refs: list[Node]
+    reads: set[str]
+    lookups: list[LookUp]
+
+
 class Nodes(Protocol):
     """Where nodes come from: one for each object, however often it is asked for."""
 
     root: str
     """The project's folder."""
+    said: dict[int, dict[What, Said]]
+    """By namespace: what was said of its names while nodes were described, one after another."""
 
     def of(self, obj: Any) -> Node:
         """The node of a user's function or class."""
@@ -45,6 +56,14 @@ class Nodes(Protocol):
 
     def of_module(self, found: Found) -> Node:
         """The node of a whole module, by its file."""
+
+    def of_import(self, found: Found) -> Node:
+        """The node of what the import of a module executes, by its file: of the whole module where
+        that cannot be told from the rest."""
+
+    def of_definition(self, found: Found, name: str) -> Node:
+        """The node of a function in a module, by its file: of the whole module where there is no
+        such function any more."""
 
     def of_package(self, owner: Owner) -> Node:
         """The node of an installed distribution."""
@@ -93,12 +112,13 @@ def counts_as_code(value: object) -> bool:
 class Description:
     """Collects what is said of one node."""
 
-    __slots__ = ("_node", "_nodes", "_pieces", "line")
+    __slots__ = ("_node", "_nodes", "_pieces", "_text", "line")
 
     def __init__(self, nodes: Nodes, node: Node, *, line: int = 0) -> None:
         self._nodes = nodes
         self._node = node
         self._pieces: list[str] = [node.kind, node.name]
+        self._text = ""  # of earlier pieces
         self.line = line
 
     @property
@@ -137,11 +157,50 @@ class Description:
     def count_blind_spots(self) -> int:
         return len(self._node.blind_spots)
 
+    def said_in(self, space: dict[str, Any]) -> dict[What, Said]:
+        """What was said of the names of a namespace."""
+        return self._nodes.said.setdefault(id(space), {})
+
+    def first(self, said: dict[What, Said], what: What, describe: Callable[[], None]) -> None:
+        """Say what `describe` says, and note it for `repeat`, unless it names a blind spot: that
+        is one of this node, on its line."""
+        node = self._node
+        before = (self._text, self._pieces, node.refs, node.reads, node.snapshot)
+        self._text, self._pieces, node.refs, node.reads = "", [], [], set()
+        node.snapshot = Snapshot()
+        spots = len(node.blind_spots)
+        try:
+            describe()
+            self._flush()
+            heard = Said(self._text, node.refs, node.reads, node.snapshot.lookups)
+        finally:
+            self._text, self._pieces, node.refs, node.reads, node.snapshot = before
+        self.repeat(heard)
+        if len(node.blind_spots) == spots:
+            said[what] = heard
+
+    def repeat(self, said: Said) -> None:
+        """Say again what was said of a name."""
+        node = self._node
+        if self._pieces:
+            self._flush()
+        self._text += said.text
+        node.refs += said.refs
+        if said.reads:
+            node.reads |= said.reads
+        if node.snapshot is None:
+            node.snapshot = Snapshot()
+        node.snapshot.shared.append(said.lookups)
+
+    def _flush(self) -> None:
+        # Much of the time of a fingerprint goes here: one text, in which each piece has its length.
+        self._text += "".join([f"{len(piece)}:{piece}" for piece in self._pieces])
+        self._pieces.clear()
+
     def finish(self) -> None:
         """Give the node its digest."""
-        # Much of the time of a fingerprint goes here: one text, in which each piece has its length.
-        text = "".join([f"{len(piece)}:{piece}" for piece in self._pieces])
-        self._node.digest = digest_bytes(text)
+        self._flush()
+        self._node.digest = digest_bytes(self._text)
 
     def name_library(
         self, name: str, owner: Owner, called_with: Constants | None = None, line: int = 0

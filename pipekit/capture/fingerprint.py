@@ -18,15 +18,15 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from pipekit.capture.closure import Closure
+from pipekit.capture.code import Codes
 from pipekit.capture.description import Description
 from pipekit.capture.imported import find_changed
-from pipekit.capture.library import find_library_name
 from pipekit.capture.node import Node, collect, reach_of
 from pipekit.capture.ownership import USER
 from pipekit.capture.part import BlindSpot, Fingerprint, Part
-from pipekit.capture.passing import PassingReach, is_passing
+from pipekit.capture.passing import PassingReach
 from pipekit.capture.reach import Reach
 from pipekit.capture.snapshot import Snapshot
 from pipekit.capture.source_module import find_module
@@ -39,14 +39,20 @@ from pipekit.model.value import Digest
 __all__ = ["BlindSpot", "Fingerprint", "Fingerprinter", "Part", "differences"]
 
 
-class _Made:
+class Made:
     """A fingerprint, and what it was made of."""
 
-    __slots__ = ("_kept", "fingerprint", "modules", "watch")
+    __slots__ = ("_kept", "fingerprint", "modules", "root", "watch")
 
     def __init__(
-        self, fingerprint: Fingerprint, watch: Watch, modules: tuple[str, ...], kept: object
+        self,
+        root: Node,
+        fingerprint: Fingerprint,
+        watch: Watch,
+        modules: tuple[str, ...],
+        kept: object,
     ) -> None:
+        self.root = root
         self.fingerprint = fingerprint
         self.watch = watch
         self.modules = modules
@@ -80,8 +86,9 @@ class Fingerprinter:
             self._reach = Reach(self._root)
             self._modules: set[int] = set()
             self._roots: list[Node] = []
-            self._fingerprints: dict[Any, _Made] = {}
-            self._codes: WeakKeyDictionary[Any, Digest] = WeakKeyDictionary()
+            self._fingerprints: dict[Any, Made] = {}
+            self.codes = Codes(self)
+            """The code of what is passed as an argument, and in values."""
 
     def fingerprint(
         self,
@@ -137,7 +144,7 @@ class Fingerprinter:
         made = self._made(function, depends_on, ignore)
         return find_changed(made.modules, ignore) if made.modules else ""
 
-    def _made(self, function: Any, depends_on: Sequence[object], ignore: Collection[str]) -> _Made:
+    def _made(self, function: Any, depends_on: Sequence[object], ignore: Collection[str]) -> Made:
         # By identity: callable instances that compare equal may hold different things.
         key = (id(function), tuple(map(id, depends_on)), frozenset(ignore))
         known = self._fingerprints.get(key)
@@ -146,40 +153,79 @@ class Fingerprinter:
                 known = self._fingerprints[key] = self._make(function, depends_on, ignore)
         return known
 
+    def closure(
+        self,
+        function: Callable[..., Any],
+        *,
+        depends_on: Sequence[object] = (),
+        arguments: object = (),
+    ) -> Closure:
+        """Which code counts where the function is called with values such as `arguments`; what is
+        to be ignored is known too.
+
+        Raises:
+            UsageError: as `fingerprint` does.
+            Exception: what taking the user's objects apart raises.
+        """
+        closure = Closure(self._root)
+        with self._lock:
+            self._add_reach(closure, function, depends_on)
+        self.fresh()._add_reach(closure, arguments, ())
+        return closure
+
+    def _add_reach(self, closure: Closure, value: Any, depends_on: Sequence[object]) -> None:
+        self._make(value, depends_on, ())
+        for node in reach_of(self._roots.pop(), ()):
+            closure.add(node, self._reach.functions_apart(node))
+
+    def code_of(self, obj: object) -> Digest:
+        """The digest of all the code that a class or function reaches, as it is now."""
+        return self.codes.digest(obj)
+
     def fresh(self) -> Fingerprinter:
         """Another one that has seen nothing yet."""
         return Fingerprinter(root=Path(self._root))
 
-    def code_of(self, obj: object) -> Digest:
-        """The digest of all the code that a class or function reaches."""
-        if is_passing(obj):
-            with self._lock:
-                return self._code_of(obj, PassingReach(self._reach))
-        try:
-            found = self._codes.get(obj)
-        except TypeError:  # no weak reference to it
-            found = None
-        if found is None:
-            with self._lock:
-                found = self._code_of(unwrap(obj), self._reach)
-            try:
-                self._codes[obj] = found
-            except TypeError:
-                pass
-        return found
-
-    def _code_of(self, obj: Any, reach: Reach) -> Digest:
-        named = find_library_name(obj)
-        if named is not None:
-            return digest_bytes("library", named[0], named[1].digest)
-        if isinstance(obj, FunctionType | type):
+    def describe(self, obj: Any, *, passing: bool) -> Made:
+        """What a class or function is as far as this fingerprinter has seen it; `passing`: what it
+        holds on to as it is now."""
+        with self._lock:
+            obj = unwrap(obj)
+            if not isinstance(obj, FunctionType | type):
+                return self._make(obj, (), ())
             self._freeze(obj)
+            reach = PassingReach(self._reach) if passing else self._reach
             node = reach.of(obj)
             reach.settle()
-            return collect(node, (self._python,), ()).digest
-        return self._make(obj, (), ()).fingerprint.digest
+            return self.collect(node)
 
-    def _make(self, function: Any, depends_on: Sequence[object], ignore: Collection[str]) -> _Made:
+    def describe_variable(self, space: dict[str, Any], name: str) -> Made:
+        """What a module's variable holds, as far as this fingerprinter has seen it.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        with self._lock:
+            node = self._reach.of_global(space, name)
+            self._reach.settle()
+            return self.collect(node)
+
+    def collect(self, node: Node) -> Made:
+        """The fingerprint of one node whose reach is known."""
+        return self._collect(node, frozenset(), node)
+
+    def _collect(self, root: Node, ignored: frozenset[str], kept: object) -> Made:
+        reached = reach_of(root, ignored)
+        snapshots = [node.snapshot for node in reached if node.snapshot]
+        return Made(
+            root,
+            collect(root, (self._python,), ignored),
+            Watch(snapshots, self._reach.digest),
+            tuple(str(node.held) for node in reached if node.kind == "module"),
+            kept,
+        )
+
+    def _make(self, function: Any, depends_on: Sequence[object], ignore: Collection[str]) -> Made:
         given, function = function, unwrap(function)
         self._freeze(function)
         root = Node("root", "", held=(function, depends_on))
@@ -193,15 +239,7 @@ class Fingerprinter:
         root.snapshot.value(function, self._reach.digest)
         self._reach.settle()
         self._roots.append(root)
-        ignored = frozenset(ignore)
-        reached = reach_of(root, ignored)
-        snapshots = [node.snapshot for node in reached if node.snapshot]
-        return _Made(
-            collect(root, (self._python,), ignored),
-            Watch(snapshots, self._reach.digest),
-            tuple(str(node.held) for node in reached if node.kind == "module"),
-            (given, depends_on),
-        )
+        return self._collect(root, frozenset(ignore), (given, depends_on))
 
     def _depend(self, to: Description, root: Node, other: object) -> None:
         other = unwrap(other)
@@ -299,6 +337,8 @@ def _change(old: list[Part], new: list[Part]) -> str:
         return f"{name} is reached {'now' if new else 'no more'}"
     if part.kind == "global" and old[0].text != new[0].text:
         return f"{name} was {old[0].text} and is {new[0].text}"
+    if part.kind == "class" and (texts := _other_lines(old[0], new[0])):
+        return f"{name} had {texts[0]} and has {texts[1]}"
     return f"{name} has changed"
 
 
@@ -319,4 +359,16 @@ def _phrase(ours: list[Part], others: list[Part]) -> str:
         return f"{name}{place} is reached here alone"
     if part.kind in ("global", "package", "python") and ours[0].text != others[0].text:
         return f"{name} is {others[0].text} there and {ours[0].text} here"
+    if part.kind == "class" and (texts := _other_lines(ours[0], others[0])):
+        return f"{name} has {texts[1]} there and {texts[0]} here"
     return f"{name}{place}"
+
+
+def _other_lines(one: Part, other: Part) -> tuple[str, str] | None:
+    """What the texts of two classes say that the other does not; None where that is nothing."""
+    mine, theirs = one.text.split("\n"), other.text.split("\n")
+    if one.text == other.text:
+        return None
+    here = ", ".join(line for line in mine if line not in theirs)
+    there = ", ".join(line for line in theirs if line not in mine)
+    return here or "no such attribute", there or "no such attribute"

@@ -7,7 +7,9 @@ from __future__ import annotations
 import builtins
 import functools
 import re
+import sys
 from collections.abc import Iterator
+from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,9 +27,24 @@ from pipekit.capture.ownership import (
     owner_of_module,
 )  # fmt: skip
 from pipekit.capture.patch import describe_accessors, describe_patches
-from pipekit.capture.references import ATTRIBUTES, FREE, GLOBAL, References, Use, find_references
+from pipekit.capture.references import (
+    FREE,
+    GLOBAL,
+    IMPORTED,
+    TEXTS,
+    References,
+    Use,
+    find_references,
+)
 from pipekit.capture.rewritten import as_written
-from pipekit.capture.source_module import find_module
+from pipekit.capture.source_form import (
+    FromFile,
+    modules_in,
+    refer_module,
+    refer_taken,
+    refer_whole,
+)
+from pipekit.capture.source_module import absolute_name, find_module
 from pipekit.capture.wrapper import unwrap
 from pipekit.model.value import Digest
 from pipekit.origin import stable_name
@@ -86,26 +103,17 @@ def describe_function(to: Description, function: FunctionType) -> None:
         to.about(lambda kind: _text_about(function, kind))
         describe_references(to, references, function.__globals__, cells)
         describe_accessors(to, code)
-        _warn_of_texts(to, code, references)
+        _warn_of_texts(to, references)
 
 
-def _warn_of_texts(to: Description, code: CodeType, references: References) -> None:
+def _warn_of_texts(to: Description, references: References) -> None:
     """Name the docstrings and annotations that are taken from what the code does not name: of what
     is passed as an argument, say. They do not count."""
-    followed = {use.path[0] for use in references.uses if use.path}
-    for name in sorted(_texts_taken(code) - followed):
+    if not references.texts:
+        return
+    followed = {path[0] for (_, _, path, _, _), _ in references.uses if path}
+    for name in sorted(references.texts - followed):
         to.warn(f"takes {name} from what the code does not name, where it does not count")
-
-
-def _texts_taken(code: CodeType) -> set[str]:
-    found: set[str] = set()
-    if not _TEXTS.isdisjoint(code.co_names):
-        taken = (argument for _, name, argument in decode(code) if name in ATTRIBUTES)
-        found.update(_TEXTS.intersection(taken))
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            found |= _texts_taken(inner)
-    return found
 
 
 def _text_about(function: FunctionType, kind: str) -> str:
@@ -190,15 +198,14 @@ def describe_references(
     references: References,
     space: dict[str, Any],
     cells: dict[str, Any],
-    *,
-    by_file: bool = False,
+    inside: FromFile | None = None,
 ) -> None:
     """Say what the names in a code object lead to.
 
     Args:
         space: The globals that the code sees.
         cells: The contents of its closure.
-        by_file: The code is a whole module's, whose own variables are not there to look at.
+        inside: The file that the code was read from, whose variables are not there to look at.
     """
     to.read_about(references.reads)
     for line in references.finds_subclasses:
@@ -206,36 +213,29 @@ def describe_references(
     for wanted in references.imports:
         module = absolute_name(wanted.level, wanted.module, space)
         _describe_import(to, module, wanted.names, space)
-    # What was followed once without a blind spot gives nothing new on another line.
-    followed: set[tuple[object, ...]] = set()
-    for use in references.uses:
-        what = (use.scope, use.name, use.path, use.called_with, use.computed)
-        if what in followed:
+    for dotted in references.loose:
+        _describe_imported(to, Use(IMPORTED, dotted, (), to.line), space, inside)
+    said = to.said_in(space)
+    for what, uses in references.uses:
+        if what[0] == GLOBAL and not inside and what in said:
+            to.repeat(said[what])
             continue
-        spots = to.count_blind_spots()
-        if use.scope == GLOBAL:
-            if not (by_file and (use.name in space or not hasattr(builtins, use.name))):
-                _describe_global(to, use, space)
-        elif use.scope == FREE:
-            if use.name in cells and isinstance(cells[use.name], ModuleType):
-                _follow(to, cells[use.name], use.path, use)
-        else:
-            _describe_imported(to, use, space)
-        if to.count_blind_spots() == spots:
-            followed.add(what)
-
-
-def absolute_name(level: int, module: str, space: dict[str, Any]) -> str:
-    """The full name of a module that is imported relative to another."""
-    if not level:
-        return module
-    package = space.get("__package__")
-    if not isinstance(package, str):
-        name = str(space.get("__name__", ""))
-        package = name if "__path__" in space else name.rpartition(".")[0]
-    for _ in range(level - 1):
-        package = package.rpartition(".")[0]
-    return f"{package}.{module}" if module else package
+        # What was followed once without a blind spot gives nothing new on another line.
+        for use in uses:
+            spots = to.count_blind_spots()
+            if use.scope == GLOBAL and not inside:
+                to.first(said, what, partial(_describe_global, to, use, space))
+            elif use.scope == GLOBAL and inside:
+                inside.refer(to, use.name)
+                if use.name not in space and hasattr(builtins, use.name):
+                    _describe_global(to, use, space)
+            elif use.scope == FREE:
+                if use.name in cells and isinstance(cells[use.name], ModuleType):
+                    _follow(to, cells[use.name], use.path, use)
+            else:
+                _describe_imported(to, use, space, inside)
+            if to.count_blind_spots() == spots:
+                break
 
 
 def _describe_import(
@@ -258,41 +258,41 @@ def _describe_import(
         # The modules that this code lies in are imported wherever it runs: they count by what is
         # taken from them.
         if name != here and not here.startswith(f"{name}."):
-            _refer_module(to, name)
+            refer_module(to, name)
     if found.is_package:
         for name in names:
-            if find_module(f"{module}.{name}") is not None:
-                _refer_module(to, f"{module}.{name}")
+            refer_module(to, f"{module}.{name}")
 
 
-def _refer_module(to: Description, name: str) -> None:
-    found = find_module(name)
-    if found is not None and found.owner.kind == USER and found.file:
-        to.refer(to.nodes.of_module(found))
-
-
-def _describe_imported(to: Description, use: Use, space: dict[str, Any]) -> None:
-    """A local that an import bound: the import itself counts already, its whole module."""
+def _describe_imported(
+    to: Description, use: Use, space: dict[str, Any], inside: FromFile | None
+) -> None:
+    """A local that an import bound: what the import executes counts already."""
     level = len(use.name) - len(use.name.lstrip("."))
     dotted = absolute_name(level, use.name[level:], space)
     parts = [*dotted.split("."), *use.path]
-    found = find_module(parts[0])
-    if found is None or found.owner.kind == PIPEKIT:
+    modules = modules_in(parts)
+    if not modules or modules[0].owner.kind == PIPEKIT:
         return
-    if found.owner.kind == USER:
-        for end in range(2, len(parts) + 1):
-            found = find_module(".".join(parts[:end])) or found
-    name = ".".join(parts)
+    found, name = modules[-1], ".".join(parts)
     if name in IMPORTERS:
         _describe_dynamic_import(to, use, space)
-    elif found.owner.kind != USER:
+        return
+    if found.owner.kind != USER:
         to.name_library(name, found.owner, use.called_with, use.line)
-    elif found.name == stable_name(str(space.get("__name__", ""))):
-        inside = parts[len(found.name.split(".")) :]
-        if inside and inside[0] in space:
-            _follow_variable(to, space, inside[0], tuple(inside[1:]), use)
-    elif use.computed and parts == found.name.split("."):
+        return
+    here = stable_name(str(space.get("__name__", "")))
+    taken = tuple(parts[len(modules) :])
+    around = sys.modules.get(found.name) if here.startswith(f"{found.name}.") else None
+    if use.computed and not taken:
         to.warn(f"getattr on module {found.name!r} with a computed name", use.line)
+    if inside is None and found.name == here and taken:
+        if taken[0] in space:
+            _follow_variable(to, space, taken[0], taken[1:], use)
+    elif inside is None and around is not None and taken:
+        _follow(to, around, taken, use)  # imported wherever this code runs
+    else:
+        refer_taken(to, parts, use)
 
 
 def _describe_global(to: Description, use: Use, space: dict[str, Any]) -> None:
@@ -318,8 +318,6 @@ def _describe_global(to: Description, use: Use, space: dict[str, Any]) -> None:
 _STANDARD = owner_of_loaded(builtins)
 _HARMLESS_BUILTINS = frozenset({"builtins.getattr", "builtins.len", "builtins.print"})
 _ABOUT_MODULES = frozenset({"__spec__", "__loader__", "__builtins__", "__cached__", "__package__"})
-_TEXTS = frozenset({"__doc__", "__annotations__"})
-"""What does not count, unless code asks for it."""
 
 
 def _follow_variable(
@@ -328,7 +326,7 @@ def _follow_variable(
     """A variable of a module, and the attributes that are taken from it."""
     to.look_up(space, name, *path)
     value = space[name]
-    if path and path[0] in _TEXTS and counts_as_code(value):
+    if path and path[0] in TEXTS and counts_as_code(value):
         to.say("text", path[0])
         to.value(getattr(unwrap(value), path[0], None), f"{path[0]} of {name!r}")
     if name in _ABOUT_MODULES:
@@ -387,7 +385,7 @@ def _follow(to: Description, module: ModuleType, path: tuple[str, ...], use: Use
     elif path[0] in space:
         _follow_variable(to, space, path[0], path[1:], use)
     elif find_module(f"{name}.{path[0]}") is not None:
-        _refer_module(to, f"{name}.{path[0]}")
+        refer_whole(to, f"{name}.{path[0]}")
     elif "__getattr__" in space:
         to.warn(f"attribute {path[0]!r} of module {name!r} is made when it is asked for", use.line)
         to.value(space["__getattr__"], f"'__getattr__' of module {name!r}")
@@ -405,6 +403,8 @@ def _describe_dynamic_import(to: Description, use: Use, space: dict[str, Any]) -
     wanted = use.called_with[0] if use.called_with else None
     if isinstance(wanted, str):
         level = len(wanted) - len(wanted.lstrip("."))
-        _describe_import(to, absolute_name(level, wanted[level:], space), (), space)
+        module = absolute_name(level, wanted[level:], space)
+        _describe_import(to, module, (), space)
+        refer_whole(to, module)
     else:
         to.warn("imports a module by a name that is computed", use.line)

@@ -20,7 +20,8 @@ class Part:
     digest: Digest
     """Of this definition alone."""
     text: str = ""
-    """A global's short repr, a package's version."""
+    """A global's short repr, a class's plain attributes (`rate = 1`, a line each), a package's
+    version."""
     file: str = ""
     """Source file, relative to the project where it lies inside."""
 

@@ -31,6 +31,12 @@ class PassingReach(Reach):
     def of_module(self, found: Found) -> Node:
         return self._seen.of_module(found)
 
+    def of_import(self, found: Found) -> Node:
+        return self._seen.of_import(found)
+
+    def of_definition(self, found: Found, name: str) -> Node:
+        return self._seen.of_definition(found, name)
+
     def of_package(self, owner: Owner) -> Node:
         return self._seen.of_package(owner)
 

@@ -40,7 +40,7 @@ def describe_accessors(to: Description, code: CodeType) -> None:
         names = names or frozenset(_names(code))
         for cls in classes:
             found: Any = getattr(loaded, cls, None)
-            for name in sorted(names.intersection(vars(found)) if found else ()):
+            for name in sorted(vars(found).keys() & names if found else ()):
                 member = _users(vars(found)[name])
                 if member is not None:
                     to.look_up(vars(found), name)

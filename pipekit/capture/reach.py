@@ -6,25 +6,36 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
 
 from pipekit.capture import class_form, function_form
-from pipekit.capture.description import Description
+from pipekit.capture.description import Description, Said
 from pipekit.capture.imported import watch_module
 from pipekit.capture.node import Node
+from pipekit.capture.outline import Outline
 from pipekit.capture.ownership import Owner
+from pipekit.capture.references import What
 from pipekit.capture.snapshot import Snapshot
-from pipekit.capture.source_module import Found, read_source, text_about_source
+from pipekit.capture.source_form import FromFile
+from pipekit.capture.source_module import (
+    Found,
+    SourceModule,
+    find_module,
+    find_outline,
+    read_source,
+    text_about_source,
+)
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
 from pipekit.origin import stable_name
 
 _SECRET_WORDS = ("key", "token", "secret", "password", "passwd", "credential")
 _TEXT_LENGTH = 60
+_PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
 class Reach:
@@ -38,6 +49,7 @@ class Reach:
         self._by_name: dict[tuple[str, str], Node] = {}
         self._globals: dict[tuple[int, str], Node] = {}
         self._pending: list[Callable[[], None]] = []
+        self.said: dict[int, dict[What, Said]] = {}
 
     def of(self, obj: Any) -> Node:
         """The node of a function or class."""
@@ -88,6 +100,7 @@ class Reach:
 
     def _describe_class(self, to: Description, node: Node, cls: type) -> None:
         class_form.describe_class(to, cls)
+        node.text = _members_text(cls)
         _snapshot(node).members(cls, self.digest)
 
     def _describe_global(self, to: Description, node: Node, value: Any) -> None:
@@ -114,23 +127,83 @@ class Reach:
             self._later(to, partial(self._describe_module, to, found))
         return node
 
+    def of_import(self, found: Found) -> Node:
+        """The node of what the import of a module executes, by its file."""
+        outline = find_outline(found)
+        if outline is None:
+            return self.of_module(found)
+        key = ("import", found.name)
+        node = self._by_name.get(key)
+        if node is None:
+            name = stable_name(found.name)
+            file = self.shown(found.file)
+            node = self._by_name[key] = Node("module", name, file=file, held=found.name)
+            to = Description(self, node)
+            self._later(to, partial(self._describe_import, to, found, outline))
+        return node
+
+    def of_definition(self, found: Found, name: str) -> Node:
+        """The node of a function in a module, by its file."""
+        key = ("definition", f"{found.name}:{name}")
+        node = self._by_name.get(key)
+        if node is None:
+            outline = find_outline(found)
+            if outline is None or name not in outline.functions:
+                return self.of_module(found)
+            file = self.shown(found.file)
+            node = Node("function", f"{stable_name(found.name)}.{name}", file=file)
+            self._by_name[key] = node
+            to = Description(self, node)
+            self._later(to, partial(self._describe_definition, to, found, outline, name))
+        return node
+
+    def functions_apart(self, node: Node) -> Collection[str]:
+        """Of the node of what a module's import executes: the functions that do not count with
+        it."""
+        name = str(node.held)
+        if node.kind != "module" or self._by_name.get(("import", name)) is not node:
+            return ()
+        found = find_module(name)
+        outline = find_outline(found) if found is not None else None
+        return () if outline is None else outline.functions.keys()
+
+    def _describe_import(self, to: Description, found: Found, outline: Outline) -> None:
+        source = self._read(to, found)
+        if source is not None:
+            to.say("import", outline.digest)
+            inside = FromFile(found, outline)
+            function_form.describe_references(to, outline.references, inside.space, {}, inside)
+
+    def _describe_definition(
+        self, to: Description, found: Found, outline: Outline, name: str
+    ) -> None:
+        function = outline.functions[name]
+        to.say("source", function.digest)
+        to.refer(self.of_module(found) if function.opens else self.of_import(found))
+        inside = FromFile(found, outline)
+        function_form.describe_references(to, function.references, inside.space, {}, inside)
+
     def _describe_module(self, to: Description, found: Found) -> None:
+        source = self._read(to, found)
+        if source is not None:
+            to.say("source", source.digest)
+            inside = FromFile(found, None)
+            function_form.describe_references(to, source.references, inside.space, {}, inside)
+
+    def _read(self, to: Description, found: Found) -> SourceModule | None:
         source = read_source(found)
         if source is None:
             to.say("unreadable")
             to.warn(f"module {found.name!r} cannot be read")
-            return
+            return None
         watch_module(found.name, self.digest)
-        to.say("source", source.digest)
         to.about(lambda kind: text_about_source(found.file, kind))
         if source.unsure:
             to.warn(
                 f"module {found.name!r} was changed while this process ran: whether it was "
                 "imported before or after that is not seen"
             )
-        package = found.name if found.is_package else found.name.rpartition(".")[0]
-        space: dict[str, Any] = {"__name__": found.name, "__package__": package}
-        function_form.describe_references(to, source.references, space, {}, by_file=True)
+        return source
 
     def of_package(self, owner: Owner) -> Node:
         """The node of an installed distribution."""
@@ -153,8 +226,11 @@ class Reach:
 
     def settle(self) -> None:
         """Describe every node that was asked for, and those that they ask for."""
+        # What names lead to may be another thing the next time.
+        self.said.clear()
         while self._pending:
             self._pending.pop()()
+        self.said.clear()
 
     def _later(self, to: Description, describe: Callable[[], None]) -> None:
         # Not at once: a chain of a thousand helpers must not need a stack as deep.
@@ -181,6 +257,15 @@ def _snapshot(node: Node) -> Snapshot:
     if node.snapshot is None:
         node.snapshot = Snapshot()
     return node.snapshot
+
+
+def _members_text(cls: type) -> str:
+    """The plain data of a class: a line each, `rate = 1`."""
+    return "\n".join(
+        f"{name} = {_short_text(name, value)}"
+        for name, value in vars(cls).items()
+        if type(value) in _PLAIN and not name.startswith("__")
+    )
 
 
 def _short_text(name: str, value: object) -> str:

@@ -41,13 +41,22 @@ class Import(NamedTuple):
     line: int
 
 
+What = tuple[str, str, tuple[str, ...], Constants | None, bool]
+"""A use without its line."""
+
+
 class References(NamedTuple):
-    uses: tuple[Use, ...]
+    uses: tuple[tuple[What, tuple[Use, ...]], ...]
+    """Each use once, in the order of the code, with all the places where it stands."""
     imports: tuple[Import, ...]
     reads: frozenset[str] = frozenset()
     """What it reads of that which definitions say about themselves: `helper.__doc__`."""
     finds_subclasses: tuple[int, ...] = ()
     """Lines on which it asks a class for the classes made from it."""
+    texts: frozenset[str] = frozenset()
+    """The docstrings and annotations that it takes from anything."""
+    loose: tuple[str, ...] = ()
+    """Dotted names that imports bind in a way that hides what is taken from them."""
 
 
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -64,25 +73,53 @@ _ABOUT = {
     "__signature__": ANNOTATIONS,
     "__code__": LOCALS,
 }
+TEXTS = frozenset({"__doc__", "__annotations__"})
+"""What does not count, unless code asks for it."""
 _SUBCLASSES = "__subclasses__"
+_ASKERS = frozenset({"locals", "vars", "dir", "eval", "exec", "f_locals"})
+"""By these, what a local is bound to may be taken without its name."""
 
 
-def find_references(code: CodeType, instructions: list[Instruction]) -> References:
-    """Everything that a code object and those nested in it refer to, in the order of the code."""
-    finder = _Finder()
+Names = dict[str, list[str]]
+"""Variables that imports bind, and the dotted names of what they are bound to."""
+
+
+def imported_names(code: CodeType, instructions: list[Instruction]) -> Names:
+    """What the imports at the top of a module bind."""
+    finder = _Finder({})
+    finder.visit(code, instructions, {}, frozenset())
+    return finder.module_names
+
+
+def find_references(
+    code: CodeType, instructions: list[Instruction], imported: Names | None = None
+) -> References:
+    """Everything that a code object and those nested in it refer to, in the order of the code.
+
+    Args:
+        imported: What the imports bind at the top of the module that the code is taken from.
+    """
+    finder = _Finder(imported or {})
     finder.visit(code, instructions, {}, frozenset())
     return References(
-        tuple(finder.uses), tuple(finder.imports), frozenset(finder.reads), tuple(finder.subclasses)
+        tuple((what, tuple(uses)) for what, uses in finder.uses.items()),
+        tuple(finder.imports),
+        frozenset(finder.reads),
+        tuple(finder.subclasses),
+        frozenset(finder.texts),
+        tuple(dict.fromkeys(finder.loose)),
     )
 
 
 class _Finder:
-    def __init__(self) -> None:
-        self.uses: list[Use] = []
+    def __init__(self, module_names: Names) -> None:
+        self.uses: dict[What, list[Use]] = {}
+        self.texts: set[str] = set()
         self.imports: list[Import] = []
         self.reads: set[str] = set()
         self.subclasses: list[int] = []
-        self._module_names: dict[str, list[str]] = {}
+        self.loose: list[str] = []
+        self.module_names = module_names
 
     def visit(
         self,
@@ -98,8 +135,10 @@ class _Finder:
         operations = {name for _, name, _ in instructions}
         if "IMPORT_NAME" in operations:
             self._visit_imports(code, instructions, bound)
+        if bound and not _ASKERS.isdisjoint(code.co_names):
+            self.loose += [dotted for what in bound.values() for dotted in what]
         if code.co_name == "<module>":
-            self._module_names = bound
+            self.module_names = bound
         inner = assigned | frozenset(code.co_cellvars)
         lines = _lines(code)
         self._visit_about(code, instructions, lines)
@@ -123,8 +162,11 @@ class _Finder:
         if not _ABOUT.keys().isdisjoint(code.co_names):
             # Class bodies store these names, and read their own annotations, by other operations.
             for _, name, argument in instructions:
-                if (name in ATTRIBUTES or name == "LOAD_GLOBAL") and argument in _ABOUT:
+                taken = name in ATTRIBUTES
+                if (taken or name == "LOAD_GLOBAL") and argument in _ABOUT:
                     self.reads.add(_ABOUT[argument])
+                if taken and argument in TEXTS:
+                    self.texts.add(argument)
         if _SUBCLASSES in code.co_names:
             for offset, _, argument in instructions:
                 if argument == _SUBCLASSES:
@@ -139,8 +181,8 @@ class _Finder:
         if loads or name in _FREE_LOADS or name in _LOCAL_LOADS:
             if argument in bound:
                 return [(IMPORTED, dotted) for dotted in bound[argument]]
-            if loads and argument in self._module_names:
-                return [(IMPORTED, dotted) for dotted in self._module_names[argument]]
+            if loads and argument in self.module_names:
+                return [(IMPORTED, dotted) for dotted in self.module_names[argument]]
             if loads:
                 return [(GLOBAL, argument)]
             if name in _FREE_LOADS and argument not in assigned:
@@ -167,7 +209,7 @@ class _Finder:
                 if isinstance(attribute, str) and attribute.isidentifier():
                     self._add(targets, (*inner, attribute), line, None)
                 else:
-                    self._add(targets, inner, line, None, computed=True)
+                    self._add(targets, inner, line, _call(code, after), computed=True)
                 self._add(bases, (), line, None)
                 return after
         self._add(bases, path, line, _call(code, end))
@@ -183,7 +225,8 @@ class _Finder:
         computed: bool = False,
     ) -> None:
         for scope, name in bases:
-            self.uses.append(Use(scope, name, path, line, called_with, computed))
+            use = Use(scope, name, path, line, called_with, computed)
+            self.uses.setdefault((scope, name, path, called_with, computed), []).append(use)
 
     def _visit_imports(
         self, code: CodeType, instructions: list[Instruction], bound: dict[str, list[str]]
@@ -204,21 +247,36 @@ class _Finder:
                     taken.append(instructions[after][1] == "IMPORT_FROM")
                     after += 1
                 whole = any(taken)
-                name = argument if whole else argument.partition(".")[0]
-                _bind(instructions, after, name, bound)
+                dotted = argument if whole else argument.partition(".")[0]
+                if not _bind(code, instructions, after, dotted, bound):
+                    self.loose.append(dotted)
                 continue
+            names_bound = 0
             while after + 1 < len(instructions) and instructions[after][1] == "IMPORT_FROM":
                 dot = "" if prefix.endswith(".") else "."
-                _bind(instructions, after + 1, f"{prefix}{dot}{instructions[after][2]}", bound)
+                dotted = f"{prefix}{dot}{instructions[after][2]}"
+                if not _bind(code, instructions, after + 1, dotted, bound):
+                    self.loose.append(dotted)
+                names_bound += 1
                 after += 2
+            if names_bound < len(wanted):  # `import *`
+                self.loose.append(prefix)
 
 
 _SUBMODULE = frozenset({"IMPORT_FROM", "SWAP", "POP_TOP", "ROT_TWO"})
 
 
-def _bind(code: list[Instruction], place: int, dotted: str, bound: dict[str, list[str]]) -> None:
-    if place < len(code) and code[place][1] in _STORES:
-        bound.setdefault(code[place][2], []).append(dotted)
+def _bind(
+    code: CodeType, instructions: list[Instruction], place: int, dotted: str, bound: Names
+) -> bool:
+    """Note the variable that is bound; whether all that is taken from it can be seen."""
+    _, name, variable = instructions[place]
+    if name not in _STORES:
+        return False
+    bound.setdefault(variable, []).append(dotted)
+    if name == "STORE_NAME":  # in a class it is an attribute, in a module a global
+        return code.co_name == "<module>"
+    return name != "STORE_GLOBAL" and variable not in code.co_freevars
 
 
 def _chain(code: list[Instruction], place: int) -> tuple[tuple[str, ...], int]:
@@ -234,11 +292,11 @@ def _chain(code: list[Instruction], place: int) -> tuple[tuple[str, ...], int]:
 
 def _is_whole_constant(code: list[Instruction], place: int) -> bool:
     """Whether the name for a `getattr` is a constant, not the beginning of an expression."""
-    following = [name for _, name, _ in code[place : place + 3]]
-    if following[:1] != ["LOAD_CONST"]:
+    following = [(name, argument) for _, name, argument in code[place : place + 3]]
+    if [name for name, _ in following[:1]] != ["LOAD_CONST"]:
         return False
-    has_default = len(following) == 3 and following[1].startswith("LOAD_")
-    return (following[2] if has_default else "".join(following[1:2])) == "CALL"
+    has_default = len(following) == 3 and following[1][0].startswith("LOAD_")
+    return following[2] == ("CALL", 3) if has_default else following[1:2] == [("CALL", 2)]
 
 
 def _call(code: list[Instruction], place: int) -> Constants | None:

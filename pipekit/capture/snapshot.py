@@ -54,15 +54,19 @@ _PURE = frozenset({"abc.ABC", "typing.Generic", "typing.Protocol", "enum.Enum", 
                    "enum.IntEnum", "enum.Flag", "enum.IntFlag", "enum.ReprEnum"})  # fmt: skip
 _OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")
 
+LookUp = tuple[Mapping[str, Any], str, object]
+
 
 class Snapshot:
     """What some objects hold, to be compared with what they hold later."""
 
-    __slots__ = ("_seen", "attributes", "digests", "items", "lookups", "mappings", "sets")
+    __slots__ = ("_seen", "attributes", "digests", "items", "lookups", "mappings", "sets", "shared")
 
     def __init__(self) -> None:
-        self.lookups: list[tuple[Mapping[str, Any], str, object]] = []
+        self.lookups: list[LookUp] = []
         """Names in namespaces, and what they lead to."""
+        self.shared: list[list[LookUp]] = []
+        """The like, of which several snapshots hold the same list."""
         self.attributes: list[tuple[object, str, object]] = []
         self.mappings: list[tuple[Mapping[Any, Any], tuple[Any, ...], tuple[Any, ...]]] = []
         self.items: list[tuple[Any, tuple[Any, ...]]] = []

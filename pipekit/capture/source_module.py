@@ -1,24 +1,31 @@
 """User modules taken from their files, for imports that happen inside functions. Imports nothing.
 
 Whether such a module is already imported differs between processes that run the same code, so it
-counts by its file in all of them: the whole file, and whatever it imports. Where it is imported
-and its file was changed since, the digest is one that no file gives.
+counts by its file in all of them: what its import executes, the functions in it that are used, and
+what these import in turn. Where it is imported and its file was changed since, it counts as a
+whole, and the digest is one that no file gives.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from operator import itemgetter
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipekit.capture.bytecode import decode, normalize
 from pipekit.capture.node import ANNOTATIONS, DOCSTRINGS
+from pipekit.capture.outline import Outline, take_apart
 from pipekit.capture.ownership import Owner, owner_of_file, owner_of_module
-from pipekit.capture.references import References, find_references
+from pipekit.capture.references import References, find_references, imported_names
 from pipekit.clock import SystemClock
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
+
+if TYPE_CHECKING:
+    import ast
 
 _WATCHING_SINCE = SystemClock.now()
 """A file that is older was imported as it is now, or before this process could have changed it."""
@@ -41,6 +48,8 @@ class SourceModule(NamedTuple):
 
     digest: Digest
     references: References
+    outline: Outline | None = None
+    """None where the module counts as a whole, whatever is taken from it."""
     unsure: bool = False
     """The file was changed while this process ran, and the module is imported: before or after?"""
 
@@ -106,6 +115,19 @@ def _spec(name: str, path: Any) -> Any:
     return None
 
 
+def absolute_name(level: int, module: str, space: dict[str, Any]) -> str:
+    """The full name of a module that is imported relative to another."""
+    if not level:
+        return module
+    package = space.get("__package__")
+    if not isinstance(package, str):
+        name = str(space.get("__name__", ""))
+        package = name if "__path__" in space else name.rpartition(".")[0]
+    for _ in range(level - 1):
+        package = package.rpartition(".")[0]
+    return f"{package}.{module}" if module else package
+
+
 def read_source(found: Found) -> SourceModule | None:
     """The module as code; None where its file is not Python source that can be read.
 
@@ -130,13 +152,19 @@ def read_source(found: Found) -> SourceModule | None:
     if max(status.st_mtime, status.st_ctime) > _WATCHING_SINCE:
         live = _live_definitions(loaded)
         if live <= frozenset(_definitions(code) if code else ()):
-            source = SourceModule(source.digest, source.references, unsure=True)
+            source = source._replace(unsure=True)
         else:
             text = [part for definition in sorted(live) for part in definition]
             mixed = digest_bytes("imported before the change", source.digest, *text)
             source = SourceModule(mixed, source.references)
     _sources[found.file] = (signature, source)
     return source
+
+
+def find_outline(found: Found) -> Outline | None:
+    """The module taken apart; None where it counts as a whole."""
+    source = read_source(found) if found.file else None
+    return source.outline if source is not None else None
 
 
 def _compile(file: str) -> tuple[SourceModule, CodeType | None]:
@@ -150,7 +178,12 @@ def _compile(file: str) -> tuple[SourceModule, CodeType | None]:
     except (SyntaxError, ValueError):
         return SourceModule(digest_bytes("broken module", content), nothing), None
     decoded = decode(code)
-    return SourceModule(normalize(code, decoded)[0], find_references(code, decoded)), code
+    digest, _ = normalize(code, decoded)
+    references = find_references(code, decoded)
+    # As a whole it has all that its imports bind, too.
+    bound = [dotted for what in imported_names(code, decoded).values() for dotted in what]
+    references = references._replace(loose=(*references.loose, *bound))
+    return SourceModule(digest, references, take_apart(code)), code
 
 
 def _definitions(code: CodeType) -> list[tuple[str, Digest]]:
@@ -188,15 +221,28 @@ def text_about_source(file: str, kind: str) -> str:
             tree = ast.parse(stream.read())
     except (OSError, SyntaxError, ValueError):
         return ""
+    if kind == DOCSTRINGS:  # whichever comes first in the file
+        return repr(sorted(_docstrings(tree, ()), key=itemgetter(0)))
     said: list[str | None] = []
     for node in ast.walk(tree):
-        if kind == DOCSTRINGS:
-            definitions = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-            said.append(ast.get_docstring(node) if isinstance(node, definitions) else None)
-        elif kind == ANNOTATIONS:
+        if kind == ANNOTATIONS:
             for name in ("annotation", "returns"):
                 annotation = getattr(node, name, None)
                 said.append(ast.unparse(annotation) if annotation is not None else None)
         elif isinstance(node, ast.Name):
             said.append(node.id)
     return repr([text for text in said if text is not None])
+
+
+def _docstrings(node: ast.AST, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each definition's, with the names of what that lies in."""
+    import ast
+
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        names = (*names, getattr(node, "name", ""))
+        text = ast.get_docstring(node)
+        if text is not None:
+            yield names, text
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from _docstrings(inner, names)

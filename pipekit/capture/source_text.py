@@ -11,14 +11,16 @@ import linecache
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
+from operator import itemgetter
 from types import CodeType
 from typing import Any, NamedTuple
 
 from pipekit.model.value import Digest
 
 _MOST_CHARACTERS = 1 << 18
+_END_LINE = itemgetter(1)
 _CLOCK_SECONDS = 0.1
 """How far apart the clocks of files and processes may be."""
 
@@ -94,7 +96,8 @@ def _last_line(code: CodeType, lines: list[str]) -> int:
 
 
 def _last_position(code: CodeType) -> int:
-    own = max((end for _, end, _, _ in code.co_positions() if end), default=code.co_firstlineno)
+    ends = filter(None, map(_END_LINE, code.co_positions()))
+    own = max(ends, default=code.co_firstlineno)
     inner = [_last_position(const) for const in code.co_consts if isinstance(const, CodeType)]
     return max(own, *inner) if inner else own
 
@@ -111,20 +114,35 @@ def _is_as_loaded(code: CodeType, lines: list[str]) -> bool:
         return code.co_filename in linecache.cache
     if changed_at < _process_began_at() - _CLOCK_SECONDS:
         return True
+    # A function of this very code, at this very line, is defined somewhere in it.
+    return code in _codes_in(code.co_filename, "".join(lines))
+
+
+_compiled: dict[str, tuple[str, frozenset[CodeType]]] = {}
+
+
+def _codes_in(file: str, text: str) -> frozenset[CodeType]:
+    """The code objects that a file's text compiles to; none where it does not."""
+    known = _compiled.get(file)
+    if known is not None and known[0] == text:
+        return known[1]
     try:
-        whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
+        whole = compile(text, file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
-        return False
-    return _holds(whole, code)
+        found: frozenset[CodeType] = frozenset()
+    else:
+        found = frozenset(_all_in(whole))
+    # One entry is enough: the functions of a file are asked for one after another.
+    _compiled.clear()
+    _compiled[file] = (text, found)
+    return found
 
 
-def _holds(whole: CodeType, wanted: CodeType) -> bool:
-    """Whether a function of this very code, at this very line, is defined somewhere in it."""
-    return any(
-        inner == wanted or _holds(inner, wanted)
-        for inner in whole.co_consts
-        if isinstance(inner, CodeType)
-    )
+def _all_in(code: CodeType) -> Iterator[CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield inner
+            yield from _all_in(inner)
 
 
 @cache

@@ -54,8 +54,9 @@ class Watch:
 
     def _look_ups(self, taken: list[Snapshot]) -> None:
         spaces: dict[int, tuple[Mapping[str, Any], dict[tuple[str, int], object]]] = {}
-        for one in taken:
-            for space, name, value in one.lookups:
+        shared = {id(entries): entries for one in taken for entries in one.shared}
+        for entries in (*shared.values(), *(one.lookups for one in taken)):
+            for space, name, value in entries:
                 found = spaces.setdefault(id(space), (space, {}))
                 found[1][name, id(value)] = value
         for space, names in spaces.values():

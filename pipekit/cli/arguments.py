@@ -10,7 +10,7 @@ from pipekit.cli.parameter import Parameter
 from pipekit.errors import UsageError
 
 _OWN_WITH_VALUE = ("--executor", "--params", "--refresh", "--until", "-p", "--param")
-_OWN_ALONE = ("--no-cache", "--pdb", "--json", "--help", "-h")
+_OWN_ALONE = ("--audit", "--no-cache", "--pdb", "--json", "--help", "-h")
 OWN = frozenset({*_OWN_WITH_VALUE, *_OWN_ALONE})
 """Options of pipekit's own: a parameter of such a name is given as `-p name=value`."""
 
@@ -26,6 +26,7 @@ class Arguments:
     refresh: list[str] = field(default_factory=list)
     """Names of steps that are to run whatever is remembered."""
     with_debugger: bool = False
+    with_audit: bool = False
     as_json: bool = False
     wants_help: bool = False
     files: list[str] = field(default_factory=list)
@@ -113,6 +114,7 @@ class _Parser:
                 raise UsageError(f"Option {name} takes no value, and was given {given!r}.")
             found.as_json |= name == "--json"
             found.with_debugger |= name == "--pdb"
+            found.with_audit |= name == "--audit"
             found.without_cache |= name == "--no-cache"
             found.wants_help |= name in ("--help", "-h")
             return

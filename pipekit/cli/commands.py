@@ -41,6 +41,12 @@ def _complete_step(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]
     return complete_step(ctx.params.get("task") or "", incomplete)
 
 
+def _complete_step_of_run(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from pipekit.cli.completion import complete_step
+
+    return complete_step(ctx.params.get("run") or "", incomplete)
+
+
 def _complete_artifact(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     from pipekit.cli.completion import complete_artifact
 
@@ -228,6 +234,57 @@ def get(
     from pipekit.cli.get import print_value
 
     return partial(print_value, task, artifact, as_json=json)
+
+
+@app.command()
+def stop(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Of a run or a step.", autocompletion=_complete_task
+        ),
+    ] = "",
+    step: StepName = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it has ended.")] = True,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait at most so long.")
+    ] = None,
+) -> Action:
+    """Stop a run, or one step of it, wherever it goes on."""
+    from pipekit.cli.stop import stop
+
+    return partial(stop, task, step, wait=wait, timeout_seconds=timeout)
+
+
+@app.command()
+def resume(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Of a run.", autocompletion=_complete_task),
+    ] = "",
+    again: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="STEP",
+            help="Run this step again, and what depends on it; repeatable.",
+            autocompletion=_complete_step_of_run,
+        ),
+    ] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Keep what was computed by code that has changed."),
+    ] = False,
+    executor: Annotated[
+        str, typer.Option(metavar="MODE", help="Where its steps run; default: where they did.")
+    ] = "",
+) -> Action:
+    """Go on with a run that failed, was stopped or was killed: what completed is kept."""
+    from pipekit.cli.resume import resume
+
+    return partial(
+        resume, run, again=tuple(again or ()), accepts=accept_changes, executor=executor
+    )
 
 
 @app.command()

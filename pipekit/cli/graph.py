@@ -10,7 +10,7 @@ from typing import Any
 from pipekit.cli.home import Home, open_home
 from pipekit.cli.listing import duration_text, status_text
 from pipekit.cli.outcome import DONE, tell
-from pipekit.cli.record import is_run, task_record
+from pipekit.cli.record import is_run, kept_text, task_record
 from pipekit.clock import SystemClock
 from pipekit.console.terminal import MARKS, has_colour, marks_of, showable
 from pipekit.control.run_text import run_text
@@ -87,7 +87,9 @@ def _steps(home: Home, run: Task, depth: int) -> list[Task]:
 def _header(home: Home, run: Task, graph: Graph) -> str:
     lasted = duration_text(run)
     took = f" in {lasted}" if lasted else ""
-    return f"{run.name} {short(run.id)} {status_text(home, run)}{took}, {summary_of(graph)}"
+    kept = kept_text(home, run).partition(", ")[2]
+    summary = summary_of(graph) + (f", {kept}" if kept else "")
+    return f"{run.name} {short(run.id)} {status_text(home, run)}{took}, {summary}"
 
 
 def _print_text(graph: Graph) -> None:

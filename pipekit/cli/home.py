@@ -4,7 +4,7 @@ typed. Makes no home where there is none."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipekit import liveness
@@ -12,8 +12,9 @@ from pipekit.api.task import Task as TaskView
 from pipekit.capture.source_text import parts_of
 from pipekit.cli.outcome import tell
 from pipekit.control.archive import Archive
+from pipekit.control.dead import close_dead
 from pipekit.control.run_text import RunTexts, run_text
-from pipekit.errors import NotFound, SettingsError, TaskNotFound, short
+from pipekit.errors import NotFound, SettingsError, StoreUnavailable, TaskNotFound, short
 from pipekit.model.records import RUN_KINDS, Task
 from pipekit.model.status import Status
 from pipekit.settings import Settings, read_settings
@@ -151,6 +152,8 @@ def open_home(settings: Settings | None = None) -> Iterator[Home]:
         raise NotFound(f"There are no runs yet in {settings.home}.", hint=HOW_TO_BEGIN)
     archive = Archive(settings)
     try:
+        with suppress(StoreUnavailable):  # who only looks may look at what is there
+            close_dead(archive)
         yield Home(archive)
     finally:
         archive.close()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from pipekit.cli.home import HOW_TO_BEGIN, Home, check_folder, has_store, open_home
 from pipekit.cli.outcome import DONE, tell
-from pipekit.cli.record import duration_seconds, is_run, step_row, task_record
+from pipekit.cli.record import attempt_text, duration_seconds, is_run, step_row, task_record
 from pipekit.console.quantity import moment_text, seconds_text
 from pipekit.console.table import draw_table
 from pipekit.console.terminal import one_line
@@ -83,7 +83,8 @@ def status_text(home: Home, task: Task) -> str:
     if task.reused_from is not None:
         return "reused"
     gone = " (its process is gone)" if home.process_is_gone(task) else ""
-    return task.status.value + gone
+    attempt = attempt_text(home, task) if task.parent is None else ""
+    return task.status.value + (gone or (f" ({attempt})" if attempt else ""))
 
 
 def duration_text(task: Task) -> str:

@@ -11,16 +11,16 @@ from pipekit.cli.outcome import DONE, FAILED, last_user_frame, tell, tell_hint, 
 from pipekit.cli.parameter import parameters_of
 from pipekit.cli.run import files_of, stdout_for
 from pipekit.cli.target import load_pipeline
-from pipekit.cli.termination import stopped_by_signals
 from pipekit.console.quantity import seconds_text
 from pipekit.console.table import draw_table
 from pipekit.console.terminal import one_line
+from pipekit.control.termination import stopped_by_signals
 from pipekit.errors import PipekitError, StoreError, UsageError
 from pipekit.model.excerpt import excerpt
 from pipekit.model.plan import Necessity, Plan, PlannedStep
 
 _WHY_CHARACTERS = 70
-_NEITHER = ("--until", "--pdb", "--executor")
+_NEITHER = ("--until", "--audit", "--pdb", "--executor")
 HELP = """\
 Usage: pipekit plan TARGET [--param VALUE]... [--json]
 
@@ -58,7 +58,7 @@ def plan(arguments: list[str]) -> int:
         pipeline = load_pipeline(target)
         parameters = parameters_of(pipeline.function)
         given = parse(rest, parameters)
-        if given.until or given.with_debugger or given.executor:
+        if given.until or given.with_debugger or given.with_audit or given.executor:
             raise UsageError(
                 "A plan runs nothing, so it takes none of " + ", ".join(_NEITHER) + ".",
                 hint="leave it out, or use 'pipekit run'.",

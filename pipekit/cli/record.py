@@ -7,9 +7,10 @@ from typing import Any
 
 from pipekit.cli.home import Home
 from pipekit.clock import SystemClock, to_datetime
+from pipekit.model.audit import Audit, AuditReport
 from pipekit.model.reason import NOT_REMEMBERED
 from pipekit.model.records import Artifact, Attempt, Kind, Task
-from pipekit.model.status import Transition
+from pipekit.model.status import Status, Transition
 from pipekit.model.trace import Reads
 
 
@@ -56,7 +57,8 @@ def full_record(home: Home, task: Task) -> dict[str, Any]:
         },
         "reads": [read._asdict() for read in reads_of(home, task)],
         "cache": cache_note(home, task),
-        "artifacts": [artifact_record(a) for a in home.store.list_artifacts(task.id)],
+        "audit": None if (audit := audit_of(home, task)) is None else _seen_record(audit),
+        "artifacts": [artifact_record(a) for a in artifacts_of(home, task)],
         "attempts": [attempt_record(a) for a in home.store.list_attempts(task.id)],
     }
 
@@ -76,6 +78,64 @@ def cache_note(home: Home, task: Task) -> str:
     events = home.store.list_events(task.id)
     notes = (event.detail for event in events if event.name is Transition.COMPLETED)
     return next((note for note in notes if note.startswith(NOT_REMEMBERED)), "")
+
+
+def audit_of(home: Home, task: Task) -> Audit | None:
+    """What a step was seen to do; None where it was not looked at."""
+    if task.kind is not Kind.STEP:
+        return None
+    found: Audit | None = None
+    for event in home.store.list_events(task.id):
+        if event.name is Transition.AUDITED:
+            audit = Audit.from_text(event.detail)
+            found = audit if found is None else found.merged_with(audit)
+    return found
+
+
+def audit_record(report: AuditReport) -> dict[str, Any]:
+    """What the steps of a run were seen to do."""
+    return {
+        "steps": [
+            {"id": step.id, "name": step.name} | _seen_record(step.audit) for step in report.steps
+        ],
+        "reused": report.reused,
+        "not_looked_at": list(report.lost),
+    }
+
+
+def _seen_record(audit: Audit) -> dict[str, Any]:
+    return {
+        "seen": [sight._asdict() for sight in audit.sights],
+        "not_looked_at": audit.unseen or None,
+    }
+
+
+def artifacts_of(home: Home, task: Task) -> list[Artifact]:
+    """The artifacts of a task: of a name that several attempts gave, the last."""
+    return list({one.name: one for one in home.store.list_artifacts(task.id)}.values())
+
+
+def attempt_text(home: Home, run: Task) -> str:
+    """`attempt 2`, of a run that was resumed; else nothing."""
+    if not is_run(run) or run.started_at is None or run.started_at <= run.created_at:
+        return ""
+    count = len(home.store.list_attempts(run.id))
+    return f"attempt {count}" if count > 1 else ""
+
+
+def kept_text(home: Home, run: Task) -> str:
+    """`attempt 2, 12 steps kept from attempt 1`, of a run that was resumed; else nothing."""
+    if not attempt_text(home, run):
+        return ""
+    attempts = home.store.list_attempts(run.id)
+    began = attempts[-1].started_at
+    kept = sum(
+        step.status is Status.COMPLETED and step.ended_at is not None and step.ended_at <= began
+        for step in home.list_steps(run)
+    )
+    earlier = "attempt 1" if len(attempts) == 2 else "earlier attempts"
+    steps = "step" if kept == 1 else "steps"
+    return f"attempt {len(attempts)}, {kept} {steps} kept from {earlier}"
 
 
 def step_row(step: Task, attempts: int) -> dict[str, Any]:
@@ -115,6 +175,8 @@ def attempt_record(attempt: Attempt) -> dict[str, Any]:
         "host": attempt.host,
         "pid": attempt.pid,
         "console_bytes": console_bytes(attempt),
+        "cpu_seconds": None if attempt.cpu_seconds is None else round(attempt.cpu_seconds, 6),
+        "peak_bytes": attempt.peak_bytes,
         "error": attempt.failure.message if attempt.failure is not None else None,
     }
 

@@ -26,15 +26,25 @@ from pipekit.cli.outcome import (
 )
 from pipekit.cli.parameter import parameters_of
 from pipekit.cli.target import load_pipeline
-from pipekit.cli.termination import stopped_by_signals
 from pipekit.control.step import Step
+from pipekit.control.termination import stopped_by_signals
 from pipekit.control.until import Reached
-from pipekit.errors import PipekitError, StepError, UsageError, listed, nearest, short
+from pipekit.errors import (
+    CallbackFailed,
+    PipekitError,
+    StepError,
+    StepSkipped,
+    UsageError,
+    listed,
+    nearest,
+    short,
+)
 from pipekit.model.status import Status
 from pipekit.settings import read_settings
 
 if TYPE_CHECKING:
     from pipekit.cli.parameter_file import ParameterFile
+    from pipekit.model.audit import AuditReport
 
 
 def run(arguments: list[str]) -> int:
@@ -67,7 +77,9 @@ def run(arguments: list[str]) -> int:
         args, kwargs = bind(
             parameters, given, files_of(given), pipeline=pipeline.name, target=target
         )
-        conducted = conductor.run_now(pipeline, args, kwargs, until=given.until)
+        conducted = conductor.run_now(
+            pipeline, args, kwargs, until=given.until, audit=given.with_audit
+        )
         value = None
         try:
             value, code = conducted.result(), DONE
@@ -76,6 +88,12 @@ def run(arguments: list[str]) -> int:
             if conducted.unmet:
                 tell(f"Error: {conducted.unmet_text(conducted.unmet)}")
                 code = WRONG_USE
+        except StepSkipped as skipped:
+            if conducted.run.status is not Status.SKIPPED:
+                code = _fail(conducted, skipped, arguments, given)
+            else:
+                tell(str(skipped))
+                code = DONE  # the pipeline's own code says that there is nothing to do
         except Reached as reached:
             code = DONE
             if reached.step.status is not Status.COMPLETED:
@@ -84,6 +102,8 @@ def run(arguments: list[str]) -> int:
             if conducted.run.fatal is error and isinstance(error, PipekitError):
                 raise  # not the pipeline's fault: its records cannot be kept
             code = _fail(conducted, error, arguments, given)
+    if conducted.audit is not None:
+        _tell_audit(conducted.audit, arguments)
     if given.as_json:
         _print_json(conducted, value)
     return code
@@ -140,6 +160,23 @@ def _fail(
     return FAILED
 
 
+def tell_failed(conducted: conductor.Conducted, error: BaseException) -> int:
+    """Say why a run failed, for a command that takes no TARGET; the exit code."""
+    if not isinstance(error, Exception | SystemExit):
+        raise error
+    failed = _failed_step(conducted, error)
+    _tell_failure(error, failed)
+    _tell_next(conducted, failed, [])
+    return FAILED
+
+
+def _tell_audit(report: AuditReport, typed: Sequence[str]) -> None:
+    from pipekit.console.audit import audit_lines  # where there is something to say
+
+    again = "" if "-" in typed else f"pipekit run {shlex.join(typed)} --no-cache"
+    tell("\n".join(audit_lines(report, again=again or "add --no-cache.")))
+
+
 def _tell_not_reached(conducted: conductor.Conducted, until: str) -> int:
     """The pipeline came to its end without that step; the exit code."""
     names = [step.name for step in conducted.run.steps]
@@ -173,6 +210,8 @@ def _tell_failure(error: BaseException, failed: Step | None) -> None:
     if not isinstance(error, PipekitError):
         tell(user_traceback(error))
         return
+    if isinstance(error, CallbackFailed) and error.traceback:
+        tell(error.traceback.rstrip())
     if isinstance(error, StepError) and failed is not None:
         _tell_traceback(failed)
     tell(f"Error: {error.message}")
@@ -204,13 +243,15 @@ def _tell_next(conducted: conductor.Conducted, failed: Step | None, typed: Seque
 
 def _print_json(conducted: conductor.Conducted, value: Any) -> None:
     from pipekit.cli.plain import to_plain_or_text
-    from pipekit.cli.record import run_record
+    from pipekit.cli.record import audit_record, run_record
 
     session = conducted.run.session
     with open_home(session.archive.settings) as home:
         task = home.archive.get_task(conducted.run.task_id)
         shown = run_record(home, task)
     shown["value"] = to_plain_or_text(value)
+    if conducted.audit is not None:
+        shown["audit"] = audit_record(conducted.audit)
     print(json.dumps(shown, allow_nan=False))
 
 

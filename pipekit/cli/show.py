@@ -13,14 +13,18 @@ from pipekit.cli.log_printer import text_of
 from pipekit.cli.outcome import DONE
 from pipekit.cli.outline import defaults_of
 from pipekit.cli.record import (
+    artifacts_of,
     attempt_seconds,
+    audit_of,
     cache_note,
     console_bytes,
     full_record,
     is_run,
+    kept_text,
     reads_of,
     run_record,
 )
+from pipekit.console.audit import place_text
 from pipekit.console.quantity import bytes_text, moment_text, seconds_text, time_text
 from pipekit.console.table import draw_code, draw_facts, draw_table, without_empty
 from pipekit.console.terminal import clean, has_colour, one_line, showable
@@ -63,6 +67,7 @@ def _draw(home: Home, task: Task) -> None:
     draw_facts(_facts(home, task))
     _draw_inputs(task)
     _draw_reads(home, task)
+    _draw_audit(home, task)
     _draw_steps(home, task)
     _draw_artifacts(home, task)
     _draw_metrics(home, task)
@@ -81,6 +86,7 @@ def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
         (task.kind.value, task.name),
         ("project", task.project),
         ("status", status_text(home, task)),
+        ("resumed", kept_text(home, task)),
         ("created", moment_text(task.created_at)),
         ("duration", duration_text(task)),
         ("entry", task.spec.entry),
@@ -157,6 +163,17 @@ def _draw_reads(home: Home, task: Task) -> None:
     _titled("read and written", ("name", "as", "digest"), rows)
 
 
+def _draw_audit(home: Home, task: Task) -> None:
+    """What the step was seen to do beside what its key counts."""
+    audit = audit_of(home, task)
+    if audit is None:
+        return
+    rows = [[one_line(sight.what), sight.kind, place_text(sight)] for sight in audit.sights]
+    _titled("audit", ("what", "as", "where"), rows or [["nothing found", "", ""]])
+    if audit.unseen:
+        print(one_line(audit.unseen))
+
+
 def _draw_steps(home: Home, task: Task) -> None:
     if not is_run(task):
         return
@@ -189,7 +206,7 @@ def _draw_artifacts(home: Home, task: Task) -> None:
             artifact.value.digest[:_DIGEST_CHARACTERS],
             _shortened(artifact.value.preview),
         ]
-        for artifact in home.store.list_artifacts(task.id)
+        for artifact in artifacts_of(home, task)
     ]
     _titled("artifacts", ("name", "type", "size", "digest", "preview"), rows)
 
@@ -214,11 +231,14 @@ def _draw_attempts(home: Home, task: Task) -> None:
                 attempt.exit or "running",
                 seconds_text(attempt_seconds(attempt)),
                 f"{attempt.host}, process {attempt.pid}",
+                "" if attempt.cpu_seconds is None else seconds_text(attempt.cpu_seconds),
+                "" if attempt.peak_bytes is None else bytes_text(attempt.peak_bytes),
                 "" if console is None else bytes_text(console),
                 one_line(attempt.failure.message) if attempt.failure is not None else "",
             ]
         )
-    _titled("attempts", ("attempt", "exit", "duration", "where", "console", "error"), rows)
+    headers = ("attempt", "exit", "duration", "where", "cpu", "memory", "console", "error")
+    _titled("attempts", headers, rows)
 
 
 def _draw_console(home: Home, task: Task) -> None:

@@ -24,6 +24,8 @@ _OPTIONS = (
     ("--refresh STEP", "Run this step (fit-2), or all steps of a component (fit), whatever is "
                        "remembered, and what follows where its value changed. Repeatable."),
     ("--until STEP", "Stop after the first step of this name (fit, fit-2)."),
+    ("--audit", "Say at the end what the steps that ran did and what a reused result does not see: "
+                "code that their keys do not count (Python 3.12 or later), network, programs."),
     ("--pdb", "Run inline, and open the debugger where a step or the pipeline failed."),
     ("--json", "Print the run as JSON; what the pipeline prints goes to stderr."),
     ("-h, --help", "Show this; with a TARGET, its parameters too."),

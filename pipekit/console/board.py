@@ -130,8 +130,8 @@ class Board:
             board.ended[component] = board.ended.get(component, 0) + 1
             word = (
                 "completed"
-                if step.status is Status.COMPLETED and not step.reused_from
-                else word_of(step.status, reused=step.reused_from != "")
+                if step.status is Status.COMPLETED and not step.reused_from and not step.kept
+                else word_of(step.status, reused=step.reused_from != "", kept=step.kept)
             )
             board.counts[word] = board.counts.get(word, 0) + 1
 

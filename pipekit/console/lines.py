@@ -30,7 +30,7 @@ _MOST_TOLD = 1000
 _SLOW_SECONDS = 0.5
 _MOST_SLOW = 5
 
-_Key = tuple[str, Status, bool, str]
+_Key = tuple[str, Status, bool, bool, str]
 
 
 class LineReporter:
@@ -222,7 +222,7 @@ class LineReporter:
     def _hold(self, steps: Sequence[StepEnd]) -> None:
         counts, held = self._counts, self._held
         for step in steps:
-            key = (step.component, step.status, step.reused_from != "", step.run.id)
+            key = (step.component, step.status, step.reused_from != "", step.kept, step.run.id)
             count = counts.get(key, 0)
             counts[key] = count + 1
             if not count:

@@ -62,9 +62,10 @@ class Message:
         """Whether several runs go on, so that a step's name needs its run's."""
 
     def began(self, run: RunFacts) -> str:
-        """`14:03:07 ▶ train 01j9zk7abc  (process)`."""
+        """`14:03:07 ▶ train 01j9zk7abc  (process)`; of one that was resumed, `, attempt 2`."""
         text = f"{self.marks.began} {run.name} {short(run.id)}"
-        return f"{self._stamp()}{self.coloured('began', text)}  ({run.executor})"
+        again = f", attempt {run.attempt}" if run.attempt > 1 else ""
+        return f"{self._stamp()}{self.coloured('began', text)}  ({run.executor}){again}"
 
     def step(self, step: StepEnd, why: str = "", retry_seconds: float | None = None) -> str:
         """`14:03:07 ✓ fit-2        completed   1.24 s`; of one that is pending again, that it is
@@ -190,7 +191,7 @@ class Message:
         return "" if step.seconds is None else seconds_text(step.seconds)
 
     def _step_line(self, step: StepEnd, name: str, detail: str) -> str:
-        word = word_of(step.status, reused=step.reused_from != "")
+        word = word_of(step.status, reused=step.reused_from != "", kept=step.kept)
         stamp = self._stamp(coloured=False)
         line = f"{stamp}{self._mark(word)} {self._padded(name)} {word:<{_WORD_WIDTH}}   {detail}"
         line = self.cut(line.rstrip())

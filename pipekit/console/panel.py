@@ -15,7 +15,7 @@ _WIDEST_NAME = 28
 _WIDEST_BAR = 24
 _NARROW = 60
 """Columns below which bars and ids are left out."""
-_WORDS = ("failed", "skipped", "stopped", "completed", "reused")
+_WORDS = ("failed", "skipped", "stopped", "completed", "reused", "kept")
 
 Part = tuple[str, str]
 """A style of `COLOURS` or none, and a text."""

@@ -38,7 +38,7 @@ def summary(
     """
     failed = [step for step in end.unfinished if step.status is Status.FAILED]
     # What stands right above need not be said twice.
-    rows = [] if len(failed) == 1 and failed[0].id in told else failed
+    rows = [] if len(failed) == len(end.unfinished) == 1 and failed[0].id in told else failed
     if end.run.parent_name:
         return _failed_rows(message, rows)
     word = end.status.value
@@ -80,16 +80,20 @@ def _failed_rows(message: Message, rows: Sequence[StepEnd]) -> list[str]:
 
 
 def _skipped(message: Message, end: RunEnd) -> list[str]:
-    """One line for all that were skipped because of the same step."""
+    """One line for all that were skipped because of the same step, or for the same reason."""
     by_root: dict[str, list[str]] = {}
     for step in end.unfinished:
         if step.status is Status.SKIPPED:
-            root = step.failure.step if step.failure is not None else ""
+            root = ""
+            if step.failure is not None and step.failure.step:
+                root = f"because of {step.failure.step}"
+            elif step.failure is not None:
+                root = one_line(step.failure.message).partition(": ")[2].removesuffix(".")
             by_root.setdefault(root, []).append(step.name)
     lines = []
     for root, names in by_root.items():
         few = names if len(names) <= 8 else [*names[:6], f"{len(names) - 6} more"]
-        because = f" (because of {root})" if root else ""
+        because = f" ({root})" if root else ""
         row = f"  skipped  {message.prefix(end.run)}{', '.join(few)}{because}"
         lines.append(message.coloured("skipped", message.cut(row), line_head=9))
     return lines
@@ -110,6 +114,10 @@ def _counts(end: RunEnd) -> str:
         f"{end.reused} reused",
         f"{counts.get(Status.FAILED, 0)} failed",
     ]
+    if end.kept:
+        earlier = end.run.attempt - 1
+        when = f"attempt {earlier}" if earlier == 1 else "earlier attempts"
+        parts.insert(1, f"{end.kept} kept from {when}")
     for status in (Status.SKIPPED, Status.STOPPED):
         if counts.get(status):
             parts.append(f"{counts[status]} {status.value}")

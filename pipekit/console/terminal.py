@@ -28,15 +28,17 @@ class Marks(NamedTuple):
     done: str
     """The part of a progress bar that is done, and the part that is not."""
     left: str
+    kept: str
 
 
-MARKS = Marks("▶", "✓", "↺", "✗", "–", "■", "↻", "×", "…", "│", "━", "─")
-ASCII_MARKS = Marks(">", "+", "=", "x", "-", "#", "~", "x", "...", "|", "#", "-")
+MARKS = Marks("▶", "✓", "↺", "✗", "–", "■", "↻", "×", "…", "│", "━", "─", "•")
+ASCII_MARKS = Marks(">", "+", "=", "x", "-", "#", "~", "x", "...", "|", "#", "-", ".")
 
 COLOURS = {
     "began": _BOLD,
     "completed": _GREEN,
     "reused": _DIM,
+    "kept": _DIM,
     "failed": _RED,
     "skipped": _YELLOW,
     "stopped": _YELLOW,
@@ -113,10 +115,12 @@ def showable(text: str, stream: TextIO) -> str:
     return text
 
 
-def word_of(status: Status, *, reused: bool) -> str:
+def word_of(status: Status, *, reused: bool, kept: bool = False) -> str:
     """How a step ended, or an attempt at it did, as people are told."""
     if status is Status.PENDING:
         return "retried"
+    if kept:
+        return "kept"
     return "reused" if reused and status is Status.COMPLETED else status.value
 
 

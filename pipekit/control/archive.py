@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
@@ -40,6 +40,7 @@ class Archive:
         settings: Settings,
         *,
         code_of: Callable[[object], Digest] | None = None,
+        named: Callable[[Iterable[object]], Mapping[str, Digest]] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
@@ -62,6 +63,7 @@ class Archive:
             key=self.key,
             files=self.files,
             copies=settings.home / "copies",
+            named=named,
         )
         self.gate = Gate(settings.home / "gate")
         self._key: bytes | None = None

@@ -16,7 +16,6 @@ from pipekit.control.run import Run
 from pipekit.executors.inline import left_outcome
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import FailureKind
-from pipekit.model.planner import Event, StopAsked
 from pipekit.ports import Assignment, Loop, Outcome
 
 
@@ -25,11 +24,11 @@ class ChildExecutor:
     child to its end and gives the outcome."""
 
     def __init__(
-        self, loop: Loop, send: Callable[[Run, Event], None], now: Callable[[], float]
+        self, loop: Loop, stop: Callable[[Run, str], None], now: Callable[[], float]
     ) -> None:
-        """`send` hands an event to a run's planner; `now` gives the wall time of records."""
+        """`stop` makes a run end, and is told the reason; `now` gives the wall time of records."""
         self._loop = loop
-        self._send = send
+        self._stop = stop
         self._now = now
 
     def start(self, assignments: Sequence[Assignment]) -> None:
@@ -44,9 +43,14 @@ class ChildExecutor:
                 ).start()
 
     def stop(self, assignment: Assignment) -> None:
-        child = assignment.step.child
-        if child is not None:
-            self._send(child, StopAsked())
+        step = assignment.step
+        reason = step.stop_reason or step.run.stop_reason or "stopped"
+        assignment.stop_reason = reason  # for its thread, where that has no run yet
+        if step.child is not None:
+            self._loop.post(lambda: self._stop(step.child, reason))
+
+    def kill(self, assignment: Assignment) -> bool:
+        return False  # its function runs in a thread
 
     def close(self) -> None:
         """Its threads end with their runs."""

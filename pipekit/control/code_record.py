@@ -13,6 +13,8 @@ from pipekit.ports import Store
 
 _MOST_SOURCES = 300
 """Of functions with their text, for one fingerprint."""
+_MOST_NAMED = 3
+"""Of the parts that differ, where little room is."""
 
 Recorded = dict[tuple[str, str], list[tuple[Part, Digest]]]
 """By kind and name: the parts (several where a name is not unique), and where their source is."""
@@ -55,8 +57,10 @@ def code_changes(store: Store, before: Digest, after: Digest) -> list[Changed]:
     """What differs between the code of two steps, functions first; none where the parts of one of
     them are not recorded."""
     was, now = read_code(store, before), read_code(store, after)
-    if was is None or now is None:
-        return []
+    return [] if was is None or now is None else _changes(store, was, now)
+
+
+def _changes(store: Store, was: Recorded, now: Recorded) -> list[Changed]:
     found = []
     for key in sorted(was.keys() | now.keys(), key=lambda key: (key[0] != "function", key)):
         old, new = was.get(key, []), now.get(key, [])
@@ -65,12 +69,28 @@ def code_changes(store: Store, before: Digest, after: Digest) -> list[Changed]:
     return found
 
 
+def changed_parts(store: Store, before: Digest, now: Fingerprint) -> str:
+    """What of the code that is loaded here is not as it was, in a few words: `function 'flow.fit'
+    changed`."""
+    was = read_code(store, before) if before else None
+    if was is None:
+        return "its code changed"
+    here: Recorded = {}
+    for part in now.parts:
+        here.setdefault((part.kind, part.name), []).append((part, ""))
+    names = [change.short for change in _changes(store, was, here)]
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    return f"{', '.join(names[:_MOST_NAMED] + more) or 'its code'} changed"
+
+
 def _change(
     store: Store, old: list[tuple[Part, Digest]], new: list[tuple[Part, Digest]]
 ) -> Changed:
     part = (new or old)[0][0]
     what = "Python" if part.kind == "python" else f"{part.kind} {part.name!r}"
-    before, after = (rows[0][0].text if rows else "" for rows in (old, new))
+    before, after = (
+        rows[0][0].text if rows and part.kind != "class" else "" for rows in (old, new)
+    )
     diff = ""
     if not old:
         text = f"{what} is reached now, and was not"

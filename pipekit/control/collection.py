@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipekit import liveness
+from pipekit import crash, liveness
 from pipekit.control.archive import Archive
 from pipekit.model.records import Collected, Kind, Task
 from pipekit.model.status import TERMINAL, Status
@@ -105,6 +105,8 @@ class Collection:
         chosen = self._choose(blobs)
         with self._archive.gate.hold(alone=True):
             collected = self._collect(chosen, dry=self._dry)
+        if crash.armed:
+            crash.at("controller.collected")
         report = self._report
         report.runs = chosen
         report.tasks, report.memos = collected.tasks, collected.memos

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import pickle
 import random
+from dataclasses import replace
 
 from pipekit.capture.fingerprint import Fingerprint, differences
 from pipekit.control.inputs import path_digests
 from pipekit.control.step import Step
-from pipekit.errors import CodeChanged
+from pipekit.errors import CallbackFailed, CodeChanged, InputCodeChanged
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.hashing import Hasher
+from pipekit.model.resources import Resources
 from pipekit.model.status import Status
+from pipekit.model.turn import Budget
+from pipekit.model.value import read_codes
 from pipekit.ports import Outcome
 from pipekit.worker.raised import class_name
 
@@ -24,22 +28,51 @@ _NO_RETRY = frozenset(
         FailureKind.OUTPUTS,
         FailureKind.INPUTS,
         FailureKind.STOPPED,
+        FailureKind.RESOURCES,
     }
 )
+_ERRORS = "errors"
+_INFRASTRUCTURE_RETRIES = 3
+"""Whatever `retries` says: that is for what the step does itself."""
 
 
 def failure_of(step: Step, outcome: Outcome) -> Failure:
     """Why the attempt failed."""
     message = outcome.message
     if outcome.failure_kind is FailureKind.CODE_CHANGED and outcome.exception:
-        theirs: Fingerprint = pickle.loads(outcome.exception)
-        differs = differences(step.use.fingerprint, theirs)
-        message = str(CodeChanged(component=step.use.name, differs=differs, hint=_way_out(differs)))
+        theirs: Fingerprint | dict[str, Fingerprint | None] = pickle.loads(outcome.exception)
+        if isinstance(theirs, dict):
+            message = str(InputCodeChanged(step=step.name, differs=_other_inputs(step, theirs)))
+        else:
+            differs = differences(step.use.fingerprint, theirs)
+            hint = _way_out(differs)
+            message = str(CodeChanged(component=step.use.name, differs=differs, hint=hint))
     return Failure(
         outcome.failure_kind or FailureKind.ERROR,
         message,
         outcome.traceback,
         outcome.exception_class,
+    )
+
+
+def failure_of_run(root: Step) -> Failure:
+    """Why a run failed whose function raised nothing: `root` did, and nobody looked at it."""
+    failure = root.failure
+    was = "was" if root.status is Status.STOPPED else "failed:"
+    return Failure(
+        failure.kind if failure else FailureKind.ERROR,
+        f"Step {root.label} {was} {failure.message if failure else ''}",
+        failure.traceback if failure else "",
+        step=root.name,
+    )
+
+
+def with_broken_policy(failure: Failure, broken: CallbackFailed) -> Failure:
+    """The failure of an attempt whose step's policy failed in turn."""
+    return replace(
+        failure,
+        message=f"{failure.message}. {broken}",
+        traceback="\n".join(filter(None, (failure.traceback, broken.traceback))),
     )
 
 
@@ -67,20 +100,64 @@ def is_worth_keeping(step: Step, outcome: Outcome, hasher: Hasher) -> bool:
         return False
 
 
-def is_retryable(step: Step, outcome: Outcome) -> bool:
-    """Whether a further attempt may end better, by the kind of failure and `retry_on`."""
-    if outcome.failure_kind in _NO_RETRY:
+def is_for_policy(step: Step, outcome: Outcome) -> bool:
+    """Whether the step's own policy decides on another attempt, of which there may be one."""
+    options = step.use.options
+    if outcome.failure_kind is not FailureKind.ERROR or isinstance(options.retry_on, tuple):
         return False
-    retry_on = step.use.options.retry_on
-    if not retry_on or outcome.failure_kind is not FailureKind.ERROR:
-        return True
-    return not {class_name(cls) for cls in retry_on}.isdisjoint(outcome.bases)
+    return bool(step.run.planner.spent(step.number, _ERRORS) < options.retries)
 
 
-def retry_delay(step: Step) -> float:
-    """Exponential, with jitter of half its length, so that steps that failed together part."""
-    base = step.use.options.retry_delay * 2.0 ** (step.attempt - 1)
-    return base * random.uniform(0.75, 1.25)
+def budget_of(step: Step, outcome: Outcome, said: float | bool = True) -> Budget | None:
+    """What a further attempt is paid from, by the kind of failure and `retry_on`; None where none
+    may end better. `said`: the answer of the step's policy, if it has one that was asked."""
+    kind = outcome.failure_kind
+    if kind in _NO_RETRY or step.use.is_pipeline:
+        return None  # what failed in a pipeline was tried again there
+    if kind is FailureKind.INFRASTRUCTURE:
+        return Budget("infrastructure", _INFRASTRUCTURE_RETRIES, 1.0, jitter=_jitter())
+    options = step.use.options
+    if kind is FailureKind.MEMORY:
+        return Budget("memory", options.memory_retries) if outcome.next_memory else None
+    if kind is FailureKind.ERROR and isinstance(options.retry_on, tuple) and options.retry_on:
+        wanted = {class_name(cls) for cls in options.retry_on}
+        if wanted.isdisjoint(outcome.bases):
+            return None
+    if said is False:
+        return None
+    if said is not True:
+        return Budget(_ERRORS, options.retries, said, most_seconds=said)
+    name = "lost" if kind is FailureKind.EXITED else _ERRORS
+    return Budget(name, options.retries, options.retry_delay, options.retry_delay_max, _jitter())
+
+
+def resources_after(step: Step, outcome: Outcome) -> Resources | None:
+    """What the step asks for in its next attempt."""
+    if step.resources is None or not outcome.next_memory:
+        return step.resources
+    return replace(step.resources, memory=outcome.next_memory)
+
+
+def _jitter() -> float:
+    return random.uniform(0.75, 1.25)
+
+
+def _other_inputs(step: Step, theirs: dict[str, Fingerprint | None]) -> list[str]:
+    """What is other code where the step was to run, among what its inputs are made of."""
+    codes = step.run.session.fingerprinter.codes
+    found: list[str] = []
+    for name, digest in read_codes(step.codes):
+        if name not in theirs:
+            continue
+        spoken = repr(name.replace("::", ".").replace(":", "."))
+        mine, other = codes.find_fingerprint(digest), theirs[name]
+        if other is None:
+            found.append(f"{spoken} is not there")
+        elif mine is None:
+            found.append(f"{spoken} is not what it was when the value was made")
+        elif mine.digest != other.digest:
+            found += differences(mine, other)
+    return list(dict.fromkeys(found))
 
 
 def _way_out(differs: list[str]) -> str:
@@ -94,6 +171,8 @@ def _way_out(differs: list[str]) -> str:
 
 
 def _root_cause(root: Step) -> str:
+    if root.status is Status.SKIPPED and root.failure is not None:
+        return root.failure.message.removeprefix("Step ").removesuffix(".")
     if root.status is Status.STOPPED:
         return f"{root.name!r} was stopped"
     if root.failure is None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipekit.capture.fingerprint import Fingerprinter
 from pipekit.control.archive import Archive
 from pipekit.errors import UnknownExecutor
+from pipekit.executors.machine import find_gpus, memory_bytes, usable_cpus
 from pipekit.origin import MAIN, stable_name
 from pipekit.ports import Executor, Loop
+
+if TYPE_CHECKING:
+    from pipekit.executors.capacity import Capacity
 
 KNOWN_EXECUTORS = ("inline", "process")
 
@@ -28,6 +32,7 @@ class ExecutorSet:
         self._made: dict[str, Executor] = {}
         self._kept: dict[str, Executor] = {}
         self._known = self._surroundings()
+        self._capacity: Capacity | None = None
 
     def add(self, mode: str, executor: Executor) -> None:
         """Have an executor that others made under the name `mode`."""
@@ -57,6 +62,7 @@ class ExecutorSet:
         for executor in self._made.values():
             executor.close()
         self._made.clear()
+        self._capacity = None  # surroundings say what there is
 
     def _make(self, mode: str) -> Executor:
         kind, workers = parse_executor(mode)
@@ -78,10 +84,20 @@ class ExecutorSet:
             self._loop,
             self._worker_setup(),
             workers=workers,
+            capacity=self._machine(),
             folder=settings.home,
             log_limit_bytes=settings.log_limit_bytes,
             now=self._archive.clock.now,
         )
+
+    def _machine(self) -> Capacity:
+        """What there is, and what of it is taken: one for all pools."""
+        if self._capacity is None:
+            from pipekit.executors.capacity import Capacity
+
+            gpus = find_gpus(self._archive.settings.gpus)
+            self._capacity = Capacity(cpus=usable_cpus(), memory=memory_bytes(), gpus=gpus)
+        return self._capacity
 
     def _worker_setup(self) -> Any:
         from pipekit.worker.message import Setup
@@ -101,7 +117,7 @@ class ExecutorSet:
 
 
 def parse_executor(name: str) -> tuple[str, int]:
-    """`process:8` -> (`process`, 8); without a number, as many workers as cores.
+    """`process:8` -> (`process`, 8); without a number, as many workers as usable CPUs.
 
     Raises:
         UnknownExecutor: no such executor.
@@ -109,14 +125,9 @@ def parse_executor(name: str) -> tuple[str, int]:
     kind, _, count = name.partition(":")
     if kind not in KNOWN_EXECUTORS or (count and (kind != "process" or not count.isdigit())):
         raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
-    workers = int(count) if count else _cores()
+    workers = int(count) if count else usable_cpus()
     if workers < 1:
         raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
     return kind, workers
 
 
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

@@ -39,6 +39,9 @@ class Leases:
         """Component -> seconds, as far as was asked or seen."""
         self._polls = self._renews = False
         self._ready: list[Step] = []
+        self._shared: dict[str, list[Step]] = {}
+        """Of runs that share what they compute: key -> the step that computes it, and those that
+        wait for that one."""
 
     def learn(self, step: Step, seconds: float) -> None:
         """A step of this component took so long."""
@@ -47,7 +50,16 @@ class Leases:
     def must_wait(self, step: Step) -> bool:
         """Whether another run computes the step's key now. If not, the key is this step's, where it
         is worth that."""
-        if not self._takes_long(step) or step.run.wishes.objection(step):
+        if step.run.wishes.objection(step):
+            return False
+        if step.run.shares:
+            beside = self._shared.setdefault(step.memo_key, [step])
+            if beside[0] is not step:
+                if beside[0].run is step.run:
+                    return False  # the planner lets it follow
+                beside.append(step)
+                return True
+        if not self._takes_long(step):
             return False
         if any(had.key == step.memo_key and one.run is step.run for one, had in self._had.items()):
             return False  # the planner lets it follow
@@ -91,6 +103,8 @@ class Leases:
 
     def release(self, steps: Sequence[Step]) -> None:
         """These have ended, and their ends are recorded."""
+        if self._shared:
+            self._release_shared(steps)
         if not self._had and not self._waiting:
             return
         for step in steps:
@@ -98,8 +112,20 @@ class Leases:
             if self._had.pop(step, None) is not None:
                 self._store.release_leases(step.task_id)
 
+    def _release_shared(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            beside = self._shared.get(step.memo_key)
+            if beside is None or beside[0] is not step:
+                continue
+            del self._shared[step.memo_key]
+            waiting = [one for one in beside[1:] if one.status not in TERMINAL]
+            if waiting:
+                self._ready += waiting
+                self._loop.post(lambda: None)  # for another turn, in which they are looked up
+
     def forget(self) -> None:
         """The runs have been given up: what they have is over when its time is."""
+        self._shared.clear()
         self._had.clear()
         self._waiting.clear()
         self._ready.clear()
@@ -119,7 +145,7 @@ class Leases:
         for step in list(self._waiting):
             if step.status in TERMINAL or step.run.fatal is not None:
                 del self._waiting[step]
-        self._ready = list(self._waiting)
+        self._ready += self._waiting
 
     def _renew_later(self) -> None:
         if not self._renews:

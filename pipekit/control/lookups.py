@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pipekit.control.archive import Archive
 from pipekit.control.inputs import memo_key, path_digests
+from pipekit.control.keeping import Keeping
 from pipekit.control.leases import Leases
 from pipekit.control.reuse import Reuse
 from pipekit.control.run import Run
@@ -30,12 +31,14 @@ class Lookups:
         self,
         archive: Archive,
         leases: Leases,
+        keeping: Keeping,
         reporter: Reporter,
         handle: Callable[[Run, Event], None],
     ) -> None:
         """`handle` takes the answers."""
         self._archive = archive
         self._leases = leases
+        self._keeping = keeping
         self._reporter = reporter
         self._handle = handle
         self._reuse_of = Reuse(archive, reporter)
@@ -71,7 +74,7 @@ class Lookups:
 
     def _answer_some(self) -> None:
         steps, self._steps = self._steps, []
-        keyed = [step for step in steps if self._make_key(step)]
+        keyed = [step for step in self._keeping.keep(steps) if self._make_key(step)]
         usable = self._reuse_of.find(keyed)
         for step in keyed:
             memo, outputs = usable.get(step, (None, {}))

@@ -192,7 +192,9 @@ class PlanHost:
     def keep_code(self, run: Run, fingerprint: Fingerprint) -> None:
         """Nothing is recorded."""
 
-    def begin(self, run: Run, task: Task) -> None:
+    def begin(
+        self, run: Run, task: Task | None, contents: tuple[tuple[Digest, bytes], ...] = ()
+    ) -> None:
         """Nothing is recorded."""
 
     def log(self, run: Run, logged: Logged) -> None:
@@ -201,7 +203,10 @@ class PlanHost:
     def post(self, callback: Callable[[], None]) -> None:
         """Nothing happens in a loop."""
 
-    def kill(self) -> None:
+    def stop_step(self, step: Step) -> None:
+        """None runs."""
+
+    def kill(self, run: Run) -> None:
         """Nothing runs."""
 
     def leave_step(self, step: Step) -> None:

@@ -7,19 +7,22 @@ moved. The scheduler announces an end only after `flush` has returned.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipekit import crash
+from pipekit.control.heartbeat import LEASE_SECONDS
 from pipekit.control.inputs import stored_of
 from pipekit.control.output import Output
 from pipekit.control.step import Produced, Step, attempt_of
 from pipekit.errors import StoreUnavailable, short
-from pipekit.model.failure import Failure
+from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.records import (
     Artifact,
     Attempt,
     Change,
     Closing,
+    Edit,
     Event,
     Kind,
     Memo,
@@ -32,6 +35,9 @@ from pipekit.model.status import Status, Transition, sources_of
 from pipekit.model.value import Digest
 from pipekit.ports import Outcome, Store
 from pipekit.worker.message import Logged
+
+if TYPE_CHECKING:
+    from pipekit.model.audit import Audit
 
 _MOST_CHANGES = 512
 _SHOWN_CHARACTERS = 80
@@ -69,7 +75,11 @@ class Recorder:
         """
         while self._staged:
             batch = self._staged[:_MOST_CHANGES]
+            if crash.armed:
+                crash.at("controller.before-commit")
             landed = self._store.commit(batch)
+            if crash.armed:
+                crash.at("controller.after-commit")
             del self._staged[:_MOST_CHANGES]
             if not all(landed):
                 refused = batch[landed.index(False)]
@@ -84,7 +94,10 @@ class Recorder:
     def run_began(self, task: Task, pid_started_at: float) -> None:
         """A run has begun, with this process as its attempt."""
         began = task.started_at or task.created_at
-        attempt = Attempt(task.id, 1, began, self._host, self._pid, pid_started_at)
+        attempt = Attempt(
+            task.id, 1, began, self._host, self._pid, pid_started_at,
+            lease_until=began + LEASE_SECONDS, heartbeat_at=began,
+        )  # fmt: skip
         events = (
             Event(task.id, task.created_at, Transition.SUBMITTED),
             Event(task.id, began, Transition.STARTED, 1),
@@ -92,22 +105,23 @@ class Recorder:
         self.stage(Change(task.id, create=task, open=attempt, events=events))
 
     def run_ended(
-        self, task_id: str, status: Status, failure: Failure | None, value: Output | None, at: float
-    ) -> None:
-        """A run has ended; `value` is what a completed one returned."""
+        self, task_id: str, number: int, status: Status, failure: Failure | None,
+        value: Output | None, at: float,
+    ) -> None:  # fmt: skip
+        """A run has ended with its attempt `number`; `value` is what a completed one returned."""
         artifacts: tuple[Artifact, ...] = ()
         contents: tuple[tuple[Digest, bytes], ...] = ()
         if value is not None:
-            artifacts = (Artifact(task_id, 1, DEFAULT_OUTPUT, at, value.value),)
+            artifacts = (Artifact(task_id, number, DEFAULT_OUTPUT, at, value.value),)
             contents = _contents({DEFAULT_OUTPUT: value})
         self.stage(
             Change(
                 task_id,
-                close=Closing(1, at, failure.kind.value if failure else status.value, failure),
+                close=Closing(number, at, failure.kind.value if failure else status.value, failure),
                 move=Move(_SOURCES[_TRANSITION_TO[status]], status, at, failure),
                 artifacts=artifacts,
                 contents=contents,
-                events=(Event(task_id, at, _TRANSITION_TO[status], 1),),
+                events=(Event(task_id, at, _TRANSITION_TO[status], number),),
             )
         )
 
@@ -150,7 +164,10 @@ class Recorder:
             else _TRANSITION_TO[step.status]
         )
         event = Event(step.task_id, at, transition, step.attempt, step.reused_from or step.note)
-        opened, closing, started = self._attempt(step, outcome, at, step.status.value)
+        ended = step.status.value
+        if step.status is Status.FAILED and step.failure is not None:
+            ended = step.failure.kind.value
+        opened, closing, started = self._attempt(step, outcome, at, ended)
         if step.recorded:
             create = None
             move = Move(
@@ -166,6 +183,19 @@ class Recorder:
                 (*started, event), renews=step.renews,
             )
         )  # fmt: skip
+        step.recorded = True
+
+    def resumed(self, step: Step, at: float) -> None:
+        """A step that ended in an earlier attempt at its run is to run again."""
+        now = task_record(step, Status.PENDING)
+        self.stage(
+            Change(
+                step.task_id,
+                move=Move(_SOURCES[Transition.RESUMED], Status.PENDING, at),
+                edit=Edit(spec=now.spec, version=now.version),
+                events=(Event(step.task_id, at, Transition.RESUMED, detail=step.note),),
+            )
+        )
         step.recorded = True
 
     def retried(self, step: Step, *, at: float, outcome: Outcome, failure: Failure) -> None:
@@ -210,14 +240,23 @@ class Recorder:
             )
         )
 
+    def audited(self, step: Step, audit: Audit, at: float) -> None:
+        """An attempt of a step whose record exists has told what it was seen to do."""
+        event = Event(step.task_id, at, Transition.AUDITED, step.attempt, audit.to_text())
+        self.stage(Change(step.task_id, events=(event,)))
+
     def _attempt(
         self, step: Step, outcome: Outcome | None, at: float, exit: str,
         failure: Failure | None = None,
     ) -> tuple[Attempt | None, Closing | None, tuple[Event, ...]]:  # fmt: skip
         """The opening (where it is not recorded yet) and the closing of the step's attempt."""
         began_at = step.assignment.started_at if step.assignment is not None else 0.0
-        if outcome is None or not (began_at or step.running_recorded):
-            return None, None, ()  # there was none, or it never had a place
+        if outcome is None:
+            return None, None, ()
+        # One for which no worker could be had counts, for it is retried.
+        counts = outcome.failure_kind is FailureKind.INFRASTRUCTURE
+        if not (began_at or step.running_recorded or counts):
+            return None, None, ()  # it never had a place
         if failure is None and step.status is not Status.COMPLETED:
             failure = step.failure
         closing = Closing(
@@ -228,6 +267,8 @@ class Recorder:
             outcome.log_path,
             outcome.log_start,
             outcome.log_end,
+            outcome.cpu_seconds,
+            outcome.peak_bytes,
         )
         if step.running_recorded:
             return None, closing, ()

@@ -64,7 +64,7 @@ def facts_of(step: Step) -> StepFacts:
         step.name,
         step.use.name,
         step.attempt,
-        step.use.options.retries + 1,
+        _most_attempts(step),
         step.assignment.started_at if step.assignment is not None else 0.0,
     )
 
@@ -81,11 +81,18 @@ def end_of(step: Step) -> StepEnd:
         step.use.name,
         step.status,
         seconds,
-        step.reused_run if step.reused_from else "",
+        step.reused_run if step.reused_from and not step.kept else "",
         step.failure,
         step.attempt,
-        step.use.options.retries + 1,
+        _most_attempts(step),
+        step.kept and step.status is Status.COMPLETED,
     )
+
+
+def _most_attempts(step: Step) -> int:
+    earlier = step.earlier.attempts if step.earlier is not None else 0
+    # What the machine is to blame for has retries of its own.
+    return max(step.attempt, int(earlier) + step.use.options.retries + 1)
 
 
 def end_of_run(run: Run, at: float) -> RunEnd:
@@ -97,6 +104,7 @@ def end_of_run(run: Run, at: float) -> RunEnd:
         max(0.0, at - run.started_at),
         run.failure,
         counts,
-        sum(step.reused_from is not None for step in run.steps),
+        sum(step.reused_from is not None and not step.kept for step in run.steps),
         [end_of(step) for step in run.steps if step.status is not Status.COMPLETED],
+        sum(step.kept and step.status is Status.COMPLETED for step in run.steps),
     )

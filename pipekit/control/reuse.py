@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipekit.control.output import KEPT_BYTES, Output
+from pipekit.control.step import ASKED_FOR
 from pipekit.diagnostics import debug
 from pipekit.errors import ArtifactError
 
@@ -36,6 +37,8 @@ class Wishes:
 
     def objection(self, step: Step) -> str:
         """Why the step is to run whatever is remembered; empty where it is not."""
+        if step.again is not None:
+            return ASKED_FOR
         if not self.reuses:
             return "the run is to reuse nothing"
         return "it is to be refreshed" if self.refreshed and self._names(step) else ""

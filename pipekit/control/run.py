@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipekit.clock import LOOK_UP_SECONDS
 from pipekit.control.archive import Archive
+from pipekit.control.callback_thread import CallbackThread
 from pipekit.control.output import KEPT_BYTES, Output
 from pipekit.control.reuse import Wishes
 from pipekit.control.step import Step
 from pipekit.control.trace import Meetings
-from pipekit.errors import BlobCorrupt, BlobMissing, RunElsewhere, UsageError, short
+from pipekit.errors import BlobCorrupt, BlobMissing, RunElsewhere, Stopped, UsageError, short
+from pipekit.executors.interruption import Interruptible
 from pipekit.model.failure import Failure
 from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
-from pipekit.ports import RunFacts
+from pipekit.ports import Reporter, RunFacts
 from pipekit.settings import Settings
 from pipekit.worker.message import Logged
 from pipekit.worker.task_log import TaskLog
@@ -29,9 +31,12 @@ from pipekit.worker.task_log import TaskLog
 if TYPE_CHECKING:
     from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
     from pipekit.capture.source_text import SourceText
+    from pipekit.control.audit import Audits
     from pipekit.control.executor_set import ExecutorSet
+    from pipekit.control.recorded import RecordedSteps
     from pipekit.control.until import Until
     from pipekit.control.use import Use
+    from pipekit.errors import CallbackFailed
     from pipekit.model.records import Task
 
 
@@ -115,6 +120,9 @@ class RunHost(Protocol):
     def archive(self) -> Archive: ...
 
     @property
+    def reporter(self) -> Reporter: ...
+
+    @property
     def ending_lock(self) -> threading.Lock: ...
 
     @property
@@ -140,13 +148,17 @@ class RunHost(Protocol):
 
     def keep_code(self, run: Run, fingerprint: Fingerprint) -> None: ...
 
-    def begin(self, run: Run, task: Task) -> None: ...
+    def begin(
+        self, run: Run, task: Task | None, contents: tuple[tuple[Digest, bytes], ...] = ()
+    ) -> None: ...
 
     def log(self, run: Run, logged: Logged) -> None: ...
 
     def post(self, callback: Callable[[], None]) -> None: ...
 
-    def kill(self) -> None: ...
+    def kill(self, run: Run) -> None: ...
+
+    def stop_step(self, step: Step, reason: str = "") -> None: ...
 
     retired: bool
 
@@ -205,8 +217,35 @@ class Run:
         self.roots: tuple[Step, ...] = ()
         self.value: Output | None = None
         self.started_at = 0.0
+        self.attempt = 1
+        """Which attempt at it this is: more than 1 where it was resumed."""
+        self.recorded: RecordedSteps | None = None
+        """Of a resumed run: what its earlier attempts left."""
         self.until: Until | None = None
         """The step after which it is to stop; None: at its own end."""
+        self.audits: Audits | None = parent.audits if parent is not None else None
+        """Where it is audited: what its steps and those of the runs below it have told."""
+        self.stopping: Stopped | None = None
+        """What its function is to get where it asks for more: someone wants the run to stop."""
+        self.is_begun = False
+        """Its beginning is recorded, or about to be."""
+        self.stop_reason = ""
+        """How that is told: `stopped by 'pipekit stop'`."""
+        self.interruptible = Interruptible()
+        """Its function, where it runs in the main thread."""
+        self.callbacks: CallbackThread = (
+            parent.callbacks if parent is not None else CallbackThread()
+        )
+        self.view: Callable[[Step], Any] = parent.view if parent is not None else lambda step: step
+        """Makes what callbacks are told of a step."""
+        self.hears: Callable[[Step, Logged], None] | None = parent.hears if parent else None
+        """Told, in the loop's thread, of all that a step of it logs, or one of a run below it."""
+        self.shares: bool = parent.shares if parent is not None else False
+        """Whether other runs go on beside it that want the same: each of that is computed once."""
+        self.stops_on_failure = True
+        """Whether a callback that fails stops the steps that go on."""
+        self.broken: CallbackFailed | None = None
+        """The first failure of a callback."""
         self.fatal: BaseException | None = None
         """What ended the run from below: the store is gone, the loop has failed."""
         self.returned = False
@@ -228,23 +267,46 @@ class Run:
         return f"{self.name} {short(self.task_id)}"
 
     @property
+    def root(self) -> Run:
+        """The run that this one is part of and that was started by itself; it may be that."""
+        run = self
+        while run.parent is not None:
+            run = run.parent
+        return run
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether it goes on in another process, of which this one was forked."""
         return os.getpid() != self._pid
+
+    def be_stopped(self, reason: str) -> None:
+        """Its function gets no further from now on: what it calls or waits for raises."""
+        self.stop_reason = reason
+        self.stopping = Stopped(f"Run {self.name!r} ({short(self.task_id)}) was {reason}.")
 
     def leave(self) -> None:
         """This process was forked while the run goes on in its parent: nothing of it can be had
         here that is not at hand, and nothing is waited for."""
         self.lock = threading.Lock()
         self.fatal = RunElsewhere(run=self.name, task_id=self.task_id)
+        self.callbacks = CallbackThread()
         self.over = Gate()
         self.over.open()
 
     def display_name(self, name: str) -> str:
-        """`fit`, `fit-2`, `fit-3` … The caller holds the lock."""
+        """`fit`, `fit-2`, `fit-3` …; of a resumed run, one that no recorded step goes by. The
+        caller holds the lock."""
         count = self.ordinals.get(name, 0) + 1
         self.ordinals[name] = count
+        if self.recorded is not None:
+            return self.recorded.free_name(name)
         return name if count == 1 else f"{name}-{count}"
+
+    def known_name(self, name: str, recorded: str) -> str:
+        """The name of a step that goes by it since an earlier attempt. The caller holds the
+        lock."""
+        self.ordinals[name] = self.ordinals.get(name, 0) + 1
+        return recorded
 
     def wait_for(self, steps: Sequence[Step], timeout_seconds: float | None = None) -> bool:
         """Block until all these steps have ended; False where the time is over first.

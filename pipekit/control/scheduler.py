@@ -13,29 +13,38 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from pipekit import crash
+from pipekit.control.announcing import announce
 from pipekit.control.archive import Archive
 from pipekit.control.change import changes_to_tell
 from pipekit.control.console_lines import ConsoleLines
 from pipekit.control.ending import (
+    budget_of,
     failure_of,
-    is_retryable,
+    failure_of_run,
+    is_for_policy,
     is_worth_keeping,
-    retry_delay,
+    resources_after,
     skip_failure,
+    with_broken_policy,
 )
 from pipekit.control.executor_set import ExecutorSet
-from pipekit.control.inputs import read_inputs
+from pipekit.control.heartbeat import Heartbeat
+from pipekit.control.inputs import expect_codes, note_for_record, read_inputs
+from pipekit.control.keeping import Keeping
 from pipekit.control.leases import Leases
 from pipekit.control.lookups import THIS_RUN, Lookups
-from pipekit.control.output import KEPT_BYTES, Output
+from pipekit.control.output import Output
 from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import end_of, end_of_run, facts_of
 from pipekit.control.run import Run
 from pipekit.control.showing import Showing
 from pipekit.control.step import Produced, Step
+from pipekit.control.stopping import Stopping
 from pipekit.control.trace import is_settled, remembered, with_named
+from pipekit.control.watching import Watching
 from pipekit.diagnostics import debug
-from pipekit.errors import PipekitError
+from pipekit.errors import CallbackFailed, PipekitError
 from pipekit.executors.inline import left_outcome
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
@@ -73,10 +82,17 @@ class Scheduler:
         self._starts: list[Step] = []
         self._ended: list[Step] = []
         self._finished: list[Run] = []
+        self.stopping = Stopping(
+            loop, archive.store, executors, self._runs,
+            stop_seconds=archive.settings.stop_seconds, handle=self._handle, leave=self._leave_step,
+        )  # fmt: skip
+        self.heartbeat = Heartbeat(loop, archive.store, archive.clock, self._runs)
         self._showing = Showing(loop, recorder, reporter, self._now)
         self._outcomes: dict[Step, Outcome] = {}
         self._leases = Leases(archive.store, archive.clock, loop)
-        self._lookups = Lookups(archive, self._leases, reporter, self._handle)
+        self._keeping = Keeping(archive, recorder, reporter, self._handle)
+        self._lookups = Lookups(archive, self._leases, self._keeping, reporter, self._handle)
+        self._watching = Watching(loop, self._handle, self._begin, reporter)
         self._do: dict[type, Callable[[Run, Any], None]] = {
             plan.LookUp: lambda run, command: self._lookups.add(run.steps[command.step]),
             plan.Start: self._start,
@@ -140,6 +156,7 @@ class Scheduler:
         for table in (self._starts, self._ended, self._finished):
             table.clear()
         self._showing.forget()
+        self._watching.forget()
 
     def leave(self) -> None:
         """This process was forked: the runs go on in its parent, and the loop is there alone."""
@@ -161,10 +178,15 @@ class Scheduler:
             self._executors.stop()
             self.fail(error)
             return
+        self._watching.tell()
         if self._ended:
-            self._announce()
+            ended, self._ended = self._ended, []
+            announce(ended, self._reporter, self._ending_lock)
+            if crash.armed:
+                crash.at("controller.announced")
         if self._starts:
             self._start_all()
+            self._watching.tell()
         if self._finished:
             self._announce_runs()
 
@@ -178,6 +200,8 @@ class Scheduler:
             if type(event) is plan.StepCalled:
                 step = run.steps[event.step]
                 self._showing.called(step)
+                if step.earlier is not None:
+                    self._keeping.called(step)
                 calling[run] = None
             self._handle(run, event)
         for run in calling:
@@ -193,6 +217,10 @@ class Scheduler:
     def _start(self, run: Run, command: plan.Start) -> None:
         step = run.steps[command.step]
         step.attempt = command.number
+        if not (step.use.is_watched and self._watching.asks_first(step)):
+            self._starts.append(step)
+
+    def _begin(self, step: Step) -> None:
         self._starts.append(step)
 
     def _start_all(self) -> None:
@@ -207,6 +235,8 @@ class Scheduler:
 
     def _assignment(self, step: Step) -> Assignment:
         use = step.use
+        if step.sources and not step.memo_key:
+            expect_codes(step)  # else it was done for the key
         lines, wrote = None, None
         if self._reporter.shows_output:
             lines = whole = ConsoleLines()
@@ -221,16 +251,24 @@ class Scheduler:
             inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
             folder=step.run.folder,
-            began=lambda: self._showing.begun(step),
+            began=lambda: self._begun(step),
             report=lambda outcome: self._reported(step, outcome, lines),
             logged=lambda logged: self._logged(step, logged),
             wrote=wrote,
             mailbox=step.mailbox,
             step=step,
             find_change=use.find_change,
+            codes=step.codes,
+            is_audited=step.run.audits is not None,
+            resources=step.resources,
         )
 
     # while it runs
+
+    def _begun(self, step: Step) -> None:
+        self._showing.begun(step)
+        if step.use.is_watched:
+            self._watching.changed(step, Status.RUNNING)
 
     def _logged(self, step: Step, logged: Logged) -> None:
         if step.run.fatal is not None or step.assignment is None:
@@ -240,6 +278,11 @@ class Scheduler:
                 step.assignment.refresh()
             self._showing.is_running(step)
         self._recorder.logged(step.task_id, step.attempt, logged, self._now())
+        if step.run.hears is not None:
+            step.run.hears(step, logged)
+        if logged.audit is not None and step.run.audits is not None:
+            step.run.audits.add(step, logged.audit)
+            self._recorder.audited(step, logged.audit, self._now())
         if logged.progress is not None:
             self._reporter.step_progressed(facts_of(step), *logged.progress)
 
@@ -252,8 +295,8 @@ class Scheduler:
 
     def _reported(self, step: Step, outcome: Outcome, lines: ConsoleLines | None) -> None:
         run = step.run
-        if run.fatal is not None:
-            return
+        if run.fatal is not None or step.status in TERMINAL:
+            return  # it was left behind
         if lines is not None and (rest := lines.end()):
             self._reporter.step_wrote(facts_of(step), rest, 0)
         self._outcomes[step] = outcome
@@ -261,7 +304,6 @@ class Scheduler:
         step.started_at = step.assignment.started_at or None  # None: it never had a place
         for told in changes_to_tell(step, outcome):
             self._reporter.warned(told)
-        event: plan.Event
         if outcome.failure_kind is None:
             step.outputs = {
                 name: Output(value, content) for name, value, content in outcome.outputs
@@ -272,14 +314,31 @@ class Scheduler:
             )
             self._lookups.meet(step, outcome.reads)
             self._leases.learn(step, outcome.duration_seconds)
-            event = plan.AttemptCompleted(step.number, step.attempt, step.is_kept)
+            self._handle(run, plan.AttemptCompleted(step.number, step.attempt, step.is_kept))
         else:
             failure = self._failure(step, outcome)
             step.exception = outcome.exception
-            event = plan.AttemptFailed(
-                step.number, step.attempt, failure, is_retryable(step, outcome)
-            )
-        self._handle(run, event)
+            if is_for_policy(step, outcome):
+                self._watching.ask_policy(
+                    step, outcome, lambda: step.cause(failure),
+                    lambda said, broken: self._attempt_failed(
+                        step, outcome, failure, said=said, broken=broken
+                    ),
+                )  # fmt: skip
+            else:
+                self._attempt_failed(step, outcome, failure)
+        self._outcomes.pop(step, None)
+
+    def _attempt_failed(
+        self, step: Step, outcome: Outcome, failure: Failure, *, said: float | bool = True,
+        broken: CallbackFailed | None = None,
+    ) -> None:  # fmt: skip
+        """`said` and `broken`: what the step's policy answers, or how it failed."""
+        if broken is not None:
+            failure = with_broken_policy(failure, broken)
+        budget = budget_of(step, outcome, said) if broken is None else None
+        self._outcomes[step] = outcome
+        self._handle(step.run, plan.AttemptFailed(step.number, step.attempt, failure, budget))
         self._outcomes.pop(step, None)
 
     def _leave_step(self, step: Step) -> None:
@@ -304,6 +363,8 @@ class Scheduler:
         outcome = self._outcomes[step]
         at = self._now()
         memo = None
+        if not step.memo_key:
+            note_for_record(step, self._archive.hasher)
         if step.is_kept:
             memo = Memo(
                 key=step.memo_key,
@@ -336,12 +397,14 @@ class Scheduler:
             failure=command.failure,
         )
         step.status = Status.PENDING
+        step.resources = resources_after(step, self._outcomes[step])
+        if step.use.is_watched:
+            self._watching.changed(step, Status.PENDING)
         self._showing.settled(step)
-        after_seconds = retry_delay(step)
         failed = end_of(step)._replace(failure=command.failure)
-        self._reporter.step_retried(failed, after_seconds)
+        self._reporter.step_retried(failed, command.delay_seconds)
         event = plan.RetryDue(command.step)
-        self._clock.wait(after_seconds, lambda: self._handle(run, event), self._loop)
+        self._clock.wait(command.delay_seconds, lambda: self._handle(run, event), self._loop)
 
     def _fail(self, run: Run, command: plan.Fail) -> None:
         step = run.steps[command.step]
@@ -350,6 +413,9 @@ class Scheduler:
 
     def _skip(self, run: Run, command: plan.Skip) -> None:
         step = run.steps[command.step]
+        if command.chain == (step.number,):  # declined: it says itself why
+            self._end(step, Status.SKIPPED, self._now(), None)
+            return
         *chain, root = [run.steps[number] for number in command.chain]
         names = [cause.name for cause in chain]
         if command.left_out:
@@ -360,14 +426,21 @@ class Scheduler:
 
     def _stop(self, run: Run, command: plan.Stop) -> None:
         step = run.steps[command.step]
+        if step.stop_reason:
+            step.failure = Failure(FailureKind.STOPPED, step.stop_reason)
         self._end(step, Status.STOPPED, self._now(), self._outcomes.get(step))
 
     def _halt(self, run: Run, command: plan.Halt) -> None:
         step = run.steps[command.step]
-        if step in self._starts:
-            self._starts.remove(step)
+        is_asking = self._watching.is_asking(step)
+        if is_asking or step in self._starts:
+            if is_asking and (outcome := self._watching.give_up(step)) is not None:
+                self._outcomes[step] = outcome
+            elif not is_asking:
+                self._starts.remove(step)
             failure = Failure(FailureKind.STOPPED, "stopped before it began")
-            self._handle(run, plan.AttemptFailed(command.step, command.number, failure, False))
+            self._handle(run, plan.AttemptFailed(command.step, command.number, failure))
+            self._outcomes.pop(step, None)
         elif step.assignment is not None:
             where = "pipeline" if step.use.is_pipeline else step.use.executor
             self._executors.get(where).stop(step.assignment)
@@ -378,32 +451,12 @@ class Scheduler:
     ) -> None:  # fmt: skip
         step.status = status
         step.ended_at = at
+        if step.use.is_watched:
+            self._watching.changed(step, status)
         self._showing.settled(step)
-        self._recorder.ended(step, at=at, outcome=outcome, memo=memo)
+        if not step.kept:  # else its record says more than this attempt at the run can
+            self._recorder.ended(step, at=at, outcome=outcome, memo=memo)
         self._ended.append(step)
-
-    def _announce(self) -> None:
-        """The ends of this round are durable: tell those who wait."""
-        ended, self._ended = self._ended, []
-        failed = any(step.failure is not None for step in ended)
-        if failed:  # first: the exception that a waiting thread gets need not repeat it
-            self._reporter.steps_ended([end_of(step) for step in ended])
-        with self._ending_lock:
-            for step in ended:
-                step.ended = True
-                step.call = b""
-                step.assignment = None
-                for name, output in step.outputs.items():
-                    if output.content is not None and len(output.content) > KEPT_BYTES:
-                        step.outputs[name] = Output(output.value, None)
-                if step.waiters is not None:
-                    for waiter in step.waiters:
-                        waiter.one_ended()
-                    step.waiters = None
-                if step.mailbox is not None:
-                    step.mailbox.deliver(None)
-        if not failed:
-            self._reporter.steps_ended([end_of(step) for step in ended])
 
     # the run's own end
 
@@ -412,19 +465,21 @@ class Scheduler:
         run.roots = tuple(run.steps[number] for number in command.roots)
         run.failure = command.failure
         if run.failure is None and run.roots:
-            root = run.roots[0]
-            run.failure = Failure(
-                root.failure.kind if root.failure else FailureKind.ERROR,
-                f"Step {root.label} failed: {root.failure.message if root.failure else ''}",
-                root.failure.traceback if root.failure else "",
-                step=root.name,
-            )
+            run.failure = failure_of_run(run.roots[0])
+        if run.broken is not None and str(run.broken) != (run.failure and run.failure.message):
+            self._reporter.warned(str(run.broken))  # the run has ended for something else
         if run.parent is None:
+            if crash.armed:
+                crash.at("controller.run-ends")
             value = run.value if run.status is Status.COMPLETED else None
-            self._recorder.run_ended(run.task_id, run.status, run.failure, value, self._now())
+            self._recorder.run_ended(
+                run.task_id, run.attempt, run.status, run.failure, value, self._now()
+            )
         self._finished.append(run)
 
     def _announce_runs(self) -> None:
+        if crash.armed:
+            crash.at("controller.run-ended")
         finished, self._finished = self._finished, []
         for run in finished:
             end = end_of_run(run, self._now())

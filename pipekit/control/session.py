@@ -8,9 +8,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pipekit import crash
 from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
 from pipekit.capture.source_text import SourceText
 from pipekit.clock import Clock, IdMaker
@@ -23,6 +24,7 @@ from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import SilentReporter
 from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
+from pipekit.control.step import Step
 from pipekit.control.use import Use
 from pipekit.diagnostics import debug
 from pipekit.errors import BlindSpotRefused, SettingsError, Stopped, StoreError
@@ -140,7 +142,7 @@ class Session:
         """Of functions, that are recorded since a run was begun while no other went on."""
         self._codes: set[Digest] = set()
         """Fingerprints whose parts are recorded."""
-        self.archive = Archive(settings, code_of=self._code_of, clock=clock)
+        self.archive = Archive(settings, code_of=self._code_of, named=self._named, clock=clock)
         self._check_key()
         self.reporter: Reporter = reporter or _reporter_for(settings, self.archive)
         self.now = self.archive.clock.now
@@ -158,7 +160,8 @@ class Session:
             self.reporter,
             self.ending_lock,
         )
-        self.executors.add("pipeline", ChildExecutor(self._loop, self.scheduler.send, self.now))
+        stop_run = self.scheduler.stopping.stop_run
+        self.executors.add("pipeline", ChildExecutor(self._loop, stop_run, self.now))
         self._loop.start()
 
     def _check_key(self) -> None:
@@ -197,6 +200,9 @@ class Session:
 
     def _code_of(self, obj: object) -> Digest:
         return self.fingerprinter.code_of(obj)
+
+    def _named(self, objs: Iterable[object]) -> dict[str, Digest]:
+        return self.fingerprinter.codes.named(objs)
 
     def warn_of_blind_spots(self, run: Run, use: Use) -> None:
         """Name, once a run, what the fingerprint of a component could not follow.
@@ -258,26 +264,47 @@ class Session:
 
     # the beginning and the end
 
-    def begin(self, run: Run, task: Task) -> None:
-        """Have a run recorded and told of."""
+    def begin(
+        self, run: Run, task: Task | None, contents: tuple[tuple[Digest, bytes], ...] = ()
+    ) -> None:
+        """Have a run told of and recorded, with the bytes that its record refers to; None: that has
+        been done."""
         self.scheduler.adopt(run)
+        run.is_begun = True
+        if crash.armed:
+            crash.at("controller.run-begins")
         began = started_at(self._pid) or 0.0
-        self._loop.post(lambda: self._recorder.run_began(task, began))
+        if contents:
+            self._loop.post(lambda: self._recorder.stage(Change(run.task_id, contents=contents)))
+        if task is not None:
+            self._loop.post(lambda: self._recorder.run_began(task, began))
+        self._loop.post(self.scheduler.stopping.look_later)
+        self._loop.post(self.scheduler.heartbeat.beat_later)
         debug("run", "%s %s began, executor %s", run.name, run.task_id, run.executor)
         self.reporter.run_began(run.facts)
+        if crash.armed:
+            crash.at("controller.run-begun")
 
     def log(self, run: Run, logged: Logged) -> None:
         """Have what a run's own function has logged recorded. From any thread."""
-        self._loop.post(lambda: self._recorder.logged(run.task_id, 1, logged, self.now()))
+        self._loop.post(lambda: self._recorder.logged(run.task_id, run.attempt, logged, self.now()))
         if logged.progress is not None:
-            facts = StepFacts(run.facts, run.task_id, run.name, "", 1, 1, run.started_at)
+            number = run.attempt
+            facts = StepFacts(
+                run.facts, run.task_id, run.name, "", number, number, run.started_at
+            )
             done, total = logged.progress
             self._loop.post(lambda: self.reporter.step_progressed(facts, done, total))
 
-    def kill(self) -> None:
-        """End every attempt at once; what was not recorded is not. From any thread."""
-        self._loop.post(self.executors.stop)
-        self._loop.post(lambda: self.scheduler.fail(Stopped("killed by a second Ctrl-C")))
+    def kill(self, run: Run) -> None:
+        """End a run and its attempts at once; they are recorded as stopped. From any thread."""
+        reason = run.stop_reason or "stopped by Ctrl-C"
+        self._loop.post(lambda: self.scheduler.stopping.kill(run, reason))
+
+    def stop_step(self, step: Step, reason: str = "") -> None:
+        """Stop one step, and let its run go on. From any thread. `reason` is how that is told."""
+        said = reason or "stopped by Task.stop()"
+        self._loop.post(lambda: self.scheduler.stopping.stop_step(step, said))
 
     def _turn_ended(self) -> None:
         self.scheduler.turn_ended()
@@ -301,6 +328,8 @@ class Session:
         if self._is_closed:
             return
         self._is_closed = self.retired = True
+        if crash.armed:
+            crash.at("controller.closing")
         self._loop.post(self.executors.stop)
         self._loop.close()
         self.scheduler.fail(Stopped("The session of its home was closed."), for_good=True)

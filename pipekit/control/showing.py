@@ -34,7 +34,9 @@ class Showing:
         self._busy = False
 
     def called(self, step: Step) -> None:
-        """A step has been called."""
+        """A step has been called; one that is recorded already says how it stands."""
+        if step.earlier is not None:
+            return
         self._called[step] = None
 
     def begun(self, step: Step) -> None:

@@ -22,6 +22,8 @@ from pipekit.ports import Assignment, RunFacts
 if TYPE_CHECKING:
     from pipekit.control.use import Use
 
+ASKED_FOR = "it is to run again, as asked for"
+"""Why a step of a resumed run does although it completed."""
 _NONE_NESTED: Mapping[str, Digest] = {}
 
 
@@ -43,6 +45,12 @@ class Argument(NamedTuple):
     """A path, whose content counts as it is when the key is made."""
     text: str = ""
     """A text, which may name a file; in full, unlike `shown`."""
+    shape: Digest = ""
+    """Of a structure in `nested`: what is around the sources."""
+    codes: str = ""
+    """Of a structure in `nested`: the code in it that a worker finds by name, and its digests."""
+    met: tuple[tuple[object, Digest], ...] = ()
+    """Of such a structure: the classes and functions in it, with their digests at the call."""
 
 
 class Stored(NamedTuple):
@@ -70,6 +78,7 @@ class StepOwner(Protocol):
     project: str
     facts: RunFacts
     fatal: BaseException | None
+    stopping: Stopped | None
 
     def wait_for(self, steps: Sequence[Step], timeout_seconds: float | None = None) -> bool: ...
 
@@ -84,11 +93,13 @@ class Step:
     """One call of a component in a run."""
 
     __slots__ = (
-        "after", "arguments", "assignment", "attempt", "call", "called_at", "child", "ended",
-        "ended_at", "exception", "failure", "is_kept", "key", "mailbox", "memo_key", "name",
+        "after", "again", "arguments", "assignment", "attempt", "call", "called_at", "child",
+        "codes", "earlier", "ended", "ended_at", "exception", "failure", "is_kept", "kept", "key",
+        "mailbox", "memo_key", "name",
         "named_files", "nested_digests", "note", "number", "outputs", "path_digests", "recorded",
-        "renews", "reused_from", "reused_run", "root", "run", "running_recorded", "sources",
-        "started_at", "status", "task_id", "use", "values", "waiters",
+        "renews", "resources", "reused_from", "reused_run", "root", "run", "running_recorded",
+        "sources",
+        "started_at", "status", "stop_reason", "task_id", "use", "values", "waiters",
     )  # fmt: skip
 
     def __init__(
@@ -113,10 +124,18 @@ class Step:
         self.ended = False
         """Whether the end is recorded and announced; `status` may be terminal a moment before."""
         self.attempt = 0
+        self.stop_reason = ""
+        """How it is told that it was to stop alone: `stopped by 'pipekit stop'`."""
         self.root: Step | None = None
         """For a skipped step: the one at the root of it."""
         self.child: Any = None
         """The run that this step is, where it is a pipeline called in a pipeline."""
+        self.earlier: Any = None
+        """What is recorded of it from an earlier attempt at its run: a `RecordedStep`."""
+        self.kept = False
+        """Whether what it gave then counts, as far as is known: its record stays as it is."""
+        self.again: Any = None
+        """Of a resumed run: what in it is to run again, an `Again`; None: nothing."""
         self.recorded = False
         self.running_recorded = False
         self.outputs: dict[str, Output] = {}
@@ -132,6 +151,8 @@ class Step:
         """What lay at its paths when its key was made."""
         self.named_files: Reads = ()
         """The files that its arguments named by their text then."""
+        self.codes = ""
+        """The code that its inputs are made of, as it is to be where the step runs."""
         self.renews = False
         """Whether its outcome takes the place of what is remembered."""
         self.note = ""
@@ -143,6 +164,7 @@ class Step:
         self.assignment: Assignment | None = None
         self.waiters: list[Any] | None = None
         self.mailbox: Any = None
+        self.resources = use.options.resources
 
     @property
     def label(self) -> str:
@@ -190,8 +212,17 @@ class Step:
         if fatal is not None and self.status not in TERMINAL:
             return fatal
         failure = self.failure
-        if self.status is Status.STOPPED or failure is None:
-            return Stopped(f"Step {self.label} was stopped.")
+        if self.status is Status.STOPPED and failure is not None:
+            # The run goes on: that is for its function to handle, as a failure is.
+            return StepFailed(
+                f"Step {self.label} was {failure.message}.",
+                step=self.name,
+                task_id=self.task_id,
+                attempt=self.attempt,
+            )
+        if failure is None:
+            stopping: Stopped | None = self.run.stopping
+            return stopping or Stopped(f"Step {self.label} was stopped.")
         if failure.kind is FailureKind.SKIPPED:
             root = self.root.error() if self.root is not None else None
             skipped = StepSkipped(
@@ -202,7 +233,7 @@ class Step:
             )
             skipped.__cause__ = root if isinstance(root, Exception) else None
             return skipped
-        cause = self._cause(failure)
+        cause = self.cause(failure)
         ending = _ending(failure, self.attempt, self.use.options.retries)
         inner = cause.root if self.use.is_pipeline and isinstance(cause, StepError) else ""
         error: StepError = StepFailed(
@@ -216,7 +247,8 @@ class Step:
         error.__cause__ = cause
         return error
 
-    def _cause(self, failure: Failure) -> BaseException | None:
+    def cause(self, failure: Failure) -> BaseException | None:
+        """The exception that its last attempt raised, or what stands for it; loads user code."""
         cause: BaseException | None = None
         if self.exception:
             try:

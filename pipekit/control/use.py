@@ -32,8 +32,8 @@ class Use:
 
     __slots__ = (
         "_depends_on", "_fingerprinter", "_left_out", "blind_spots", "code", "defaults", "entry",
-        "executor", "fingerprint", "function", "ignored", "is_keyed", "is_pipeline", "key_prefix",
-        "name", "options", "outputs", "settings", "source", "spec",
+        "executor", "fingerprint", "function", "ignored", "is_keyed", "is_pipeline", "is_watched",
+        "key_prefix", "name", "options", "outputs", "settings", "source", "spec",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,7 @@ class Use:
             parse_executor(options.executor)
         self.executor = options.executor or executor
         self.is_pipeline = False
+        self.is_watched = options.is_watched
         self._fingerprinter: Fingerprinter | None = fingerprinter
         self._depends_on = tuple(_named(other) for other in options.depends_on)
         self.ignored = frozenset(name for name in options.ignore if name in parameters)
@@ -108,9 +109,10 @@ class Use:
     @classmethod
     def of_pipeline(
         cls, conduct: Callable[[Any], Any], *, name: str, entry: str, defaults: dict[str, Any],
-        executor: str, source: SourceText,
+        executor: str, source: SourceText, options: ComponentOptions, fingerprint: Fingerprint,
     ) -> Use:  # fmt: skip
-        """A pipeline as a step of another: `conduct` takes the assignment and runs it."""
+        """A pipeline as a step of another: `conduct` takes the assignment and runs it; of the
+        options count its name and callbacks. By its code a resumed run knows whether it is kept."""
         use = cls.__new__(cls)
         use._fingerprinter = None
         use._depends_on = use._left_out = ()
@@ -118,14 +120,15 @@ class Use:
         use.is_keyed = False
         use.blind_spots = "ok"
         use.function = conduct
-        use.options = ComponentOptions(name=name)
+        use.options = options
+        use.is_watched = options.is_watched
         use.defaults = defaults
         use.name = name
         use.outputs = (DEFAULT_OUTPUT,)
         use.executor = executor
         use.is_pipeline = True
-        use.fingerprint = Fingerprint("", (), ())
-        use.code = ""
+        use.fingerprint = fingerprint
+        use.code = fingerprint.digest
         use.source = source
         use.settings = {}
         use.entry = entry

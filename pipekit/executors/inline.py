@@ -1,7 +1,8 @@
 """The `inline` executor: each attempt runs in the thread that called the component.
 
 Same checks, same stored outputs, same records as in a worker process; no capture of the console and
-no way to end a call from outside, so a `timeout` is not kept.
+no way to end a call from outside, so a `timeout` and a limit of memory are not kept. The recorded
+CPU seconds are those of the thread.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import get_ident
+from time import thread_time
 
 from pipekit.clock import LOOK_UP_SECONDS
 from pipekit.errors import DebuggerQuit, PipekitError
+from pipekit.executors.interruption import Interruptible, is_main_thread, stack
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import FailureKind
+from pipekit.model.resources import size_text
 from pipekit.ports import Assignment, Loop, Outcome
+from pipekit.worker.infrastructure import kind_of
 from pipekit.worker.message import Broke, Call, Done
 from pipekit.worker.runner import Runner
 
@@ -63,6 +68,8 @@ class InlineExecutor:
         self._running = 0
         """Attempts, in as many threads."""
         self._begun = 0
+        self._calls: dict[Assignment, Interruptible] = {}
+        """Those that a thread has taken."""
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
@@ -72,13 +79,49 @@ class InlineExecutor:
                 assignment.mailbox.deliver(assignment)
 
     def stop(self, assignment: Assignment) -> None:
-        """Nothing: the call is on the stack of the thread that wants it to stop."""
+        """Interrupt it, where it is in the main thread. In another it comes to its own end."""
+        assignment.stop_reason = "stopped"
+        call = self._calls.get(assignment)
+        if call is not None:
+            call.ask("stopped")
+
+    def kill(self, assignment: Assignment) -> bool:
+        return False  # it is a piece of a thread
 
     def close(self) -> None:
         """Nothing is held."""
 
     def run(self, assignment: Assignment) -> None:
-        """Run the attempt in this thread, and report it to the loop."""
+        """Run the attempt in this thread, and report it to the loop.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended it, or whatever wants more than this attempt to end.
+            DebuggerQuit: it was quit in a debugger.
+        """
+        call = self._calls[assignment] = Interruptible()
+        depth = len(stack) if is_main_thread() else None
+        is_over = bool(assignment.stop_reason)  # before it has begun
+        try:
+            if depth is not None:
+                stack.append(call)
+            outcome = left_outcome() if is_over else self._outcome(assignment)
+        except KeyboardInterrupt:
+            if not call.is_raised:
+                raise
+            outcome = left_outcome()
+        finally:
+            if depth is not None:
+                del stack[depth:]
+            del self._calls[assignment]
+        self._loop.post(lambda: assignment.report(outcome))
+        if outcome.failure_kind is not FailureKind.STOPPED or is_over or call.is_raised:
+            return
+        if outcome.exception_class == "bdb.BdbQuit":
+            name = assignment.component.name
+            raise DebuggerQuit(f"The debugger was quit in step {name!r}.")
+        raise KeyboardInterrupt
+
+    def _outcome(self, assignment: Assignment) -> Outcome:
         spec = assignment.component
         # Each time: an equal component may hold on to other objects, which change on their own.
         self._runner.introduce(spec.number, spec, assignment.function)
@@ -89,6 +132,14 @@ class InlineExecutor:
                     f"Component {spec.name!r} has a timeout of {assignment.timeout_seconds:g} s, "
                     "which the inline executor cannot keep: a step runs in your own thread.",
                     RuntimeWarning,
+                    stacklevel=3,
+                )
+            asked = assignment.resources
+            if asked is not None and asked.memory is not None:
+                warnings.warn(
+                    f"Component {spec.name!r} is to use {size_text(asked.memory)} of memory at "
+                    "most, which the inline executor cannot keep: a step runs in your own process.",
+                    RuntimeWarning,
                     stacklevel=2,
                 )
         assignment.started_at = self._now()
@@ -98,25 +149,31 @@ class InlineExecutor:
         try:
             inputs = assignment.inputs()
         except PipekitError as error:
-            refused = Outcome(0.0, FailureKind.INPUTS, message=str(error))
-            self._loop.post(lambda: assignment.report(refused))
-            return
+            return Outcome(0.0, kind_of(error, FailureKind.INPUTS), message=str(error))
         changed = assignment.find_change()
         if changed:
-            refused = Outcome(0.0, FailureKind.CODE_CHANGED, message=_changed(assignment, changed))
-            self._loop.post(lambda: assignment.report(refused))
-            return
+            return Outcome(0.0, FailureKind.CODE_CHANGED, message=_changed(assignment, changed))
         with self._lock:
             self._running += 1
             self._begun += 1
             begun, alone = self._begun, self._running == 1
+        cpu_began = thread_time()
         report = self._runner.run(
-            Call(0, spec.number, assignment.task_id, assignment.arguments, inputs),
+            Call(
+                0,
+                spec.number,
+                assignment.task_id,
+                assignment.arguments,
+                inputs,
+                is_audited=assignment.is_audited,
+                codes=assignment.codes,
+            ),
             lambda logged: self._loop.post(lambda: assignment.logged(logged)),
         )
         with self._lock:
             self._running -= 1
             alone = alone and begun == self._begun
+        cpu_seconds = thread_time() - cpu_began
         if isinstance(report, Done):
             changed = assignment.find_change()
             other = f"{changed}, while another step ran in this process" if changed else ""
@@ -127,6 +184,7 @@ class InlineExecutor:
                 reads=report.reads,
                 unsure=report.unsure or ("" if alone else other),
                 changed=changed,
+                cpu_seconds=cpu_seconds,
             )
         else:
             assert isinstance(report, Broke)  # only a worker may be replaced
@@ -138,12 +196,9 @@ class InlineExecutor:
                 exception_class=report.exception_class,
                 bases=report.bases,
                 exception=report.exception,
+                cpu_seconds=cpu_seconds,
             )
-        self._loop.post(lambda: assignment.report(outcome))
-        if outcome.failure_kind is FailureKind.STOPPED:
-            if outcome.exception_class == "bdb.BdbQuit":
-                raise DebuggerQuit(f"The debugger was quit in step {spec.name!r}.")
-            raise KeyboardInterrupt
+        return outcome
 
 
 def _changed(assignment: Assignment, changed: str) -> str:

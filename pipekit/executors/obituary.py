@@ -12,11 +12,15 @@ _TAIL_BYTES = 4000
 _TAIL_LINES = 10
 
 
-def obituary(attempt: str, status: int, took_seconds: float, log: Path, log_start: int) -> str:
+def obituary(
+    attempt: str, status: int, took_seconds: float, log: Path, log_start: int, *, oom: bool = False
+) -> str:
     """What became of an attempt whose process ended with the wait status `status`; its console
-    begins at `log_start`."""
+    begins at `log_start`. `oom`: the kernel has ended a process for want of memory meanwhile."""
     text = f"{attempt} {how_it_ended(status)} after {took_seconds:.1f} s."
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+    if oom:
+        text += " The machine was out of memory: the kernel's out-of-memory killer was at work."
+    elif os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         text += " The usual cause is memory."
     said = last_lines(log, log_start)
     if not said:

@@ -1,7 +1,7 @@
 """The `process` executor: warm worker processes on this machine, started as they are needed.
 
 Short calls are sent ahead, so that a worker need not wait for its controller between two of them:
-as many as are expected to take `_HORIZON_SECONDS` together, by what calls of the same component
+as many as are expected to take a few milliseconds together, by what calls of the same component
 took before. A call that turns out slow gives those behind it back. A worker that dies costs the
 call that it was in one attempt; what it had not begun goes to another.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,21 +17,25 @@ from time import monotonic, time
 
 from pipekit.diagnostics import debug
 from pipekit.errors import PipekitError
-from pipekit.executors.obituary import how_it_ended, last_lines, obituary, size_of
+from pipekit.executors.capacity import Capacity, Line
+from pipekit.executors.escalation import escalate
+from pipekit.executors.limit import Limits
+from pipekit.executors.obituary import how_it_ended, last_lines, size_of
+from pipekit.executors.places import NoWorker, Places
+from pipekit.executors.shown_output import hand_on_output, written_to
 from pipekit.executors.worker_process import WorkerProcess
 from pipekit.liveness import host_name
 from pipekit.model.failure import FailureKind
 from pipekit.ports import Assignment, Loop, Outcome
 from pipekit.worker.board import NO_CALL
-from pipekit.worker.message import Broke, Done, Logged, Setup, Stale
+from pipekit.worker.infrastructure import kind_of
+from pipekit.worker.message import Broke, Done, Logged, Ready, Setup, Stale
 
-_HORIZON_SECONDS = 0.005
 _SLOW_SECONDS = 0.05
 _WATCH_SECONDS = 0.2
-_SHOWN_BYTES = 65536
-"""Of what an attempt writes between two looks, this much of its end is handed on."""
-_KILL_AFTER_SECONDS = 5.0
+_WATCH_MEMORY_SECONDS = 0.1
 _STARTS_BEFORE_GIVING_UP = 3
+_WAY_OUT = "let it ask for less, or run it on a machine that has so much."
 
 
 class ProcessExecutor:
@@ -44,20 +47,24 @@ class ProcessExecutor:
         setup: Setup,
         *,
         workers: int,
+        capacity: Capacity,
         folder: Path,
         log_limit_bytes: int,
         now: Callable[[], float],
     ) -> None:
-        """`folder` is the home; logs go to `<home>/logs`. `now` gives the wall time of records."""
+        """At most so many `workers` run attempts at once. `capacity` is the machine's. `folder` is
+        the home; logs go to `<home>/logs`. `now` gives the wall time of records."""
         self._now = now
         self._loop = loop
         self._setup = setup
-        self._most = workers
         self._folder = folder
-        self._log_limit_bytes = log_limit_bytes
         self._workers: list[WorkerProcess] = []
-        self._waiting: deque[Assignment] = deque()
-        self._expected: dict[int, float] = {}
+        self._capacity = capacity
+        self._limits = Limits(capacity, log_limit_bytes=log_limit_bytes)
+        self._line: Line[Assignment] = Line()
+        self._places = Places(
+            self._workers, capacity, most=workers, start=self._start_worker, retire=self._retire
+        )
         self._failed_starts = 0
         self._watching: float | None = None
         self.workers_started = 0
@@ -65,12 +72,14 @@ class ProcessExecutor:
     # the port
 
     def start(self, assignments: Sequence[Assignment]) -> None:
-        self._waiting.extend(assignments)
+        self._line.add(assignments)
+        for assignment in assignments:
+            if assignment.resources is not None:
+                self._refuse_what_never_fits(assignment)
         self._fill()
 
     def stop(self, assignment: Assignment) -> None:
-        if assignment in self._waiting:
-            self._waiting.remove(assignment)
+        if self._line.remove(assignment):
             self._loop.post(lambda: assignment.report(_stopped()))
             return
         for worker in self._workers:
@@ -79,36 +88,50 @@ class ProcessExecutor:
                     self._stop_in(worker, token, assignment)
                     return
 
+    def kill(self, assignment: Assignment) -> bool:
+        for worker in list(self._workers):
+            if assignment in worker.in_flight.values():
+                self._readable(worker)  # it may have come to its end
+        self.stop(assignment)
+        for worker in list(self._workers):
+            if worker.ending is not None and worker.ending[0] is assignment:
+                self._died(worker)
+        return True
+
     def close(self) -> None:
         for worker in self._workers:
             self._loop.unwatch(worker.fd)
-            worker.end()
+            worker.end(offspring=worker.is_spent)
+            self._places.leave(worker)
         self._workers.clear()
-        self._waiting.clear()
+        self._line.clear()
+        self._capacity.waiting.pop(self, None)
 
     # sending
 
     def _fill(self) -> None:
         touched: dict[WorkerProcess, None] = {}
-        while self._waiting:
+        self._places.settle()
+        while True:
             try:
-                worker = self._place_for(self._waiting[0])
-            except OSError as error:
-                if self._workers:
-                    self._most = len(self._workers)  # no more than these can be had
-                    continue
-                message = f"no worker process can be started: {error}"
-                self._refuse(self._waiting.popleft(), FailureKind.IMPORT, message)
+                chosen = self._line.choose(self._places.find)
+            except NoWorker as error:
+                self._line.remove(error.assignment)
+                self._refuse(error.assignment, FailureKind.INFRASTRUCTURE, str(error))
                 continue
-            if worker is None:
+            if chosen is None:
                 break
-            assignment = self._waiting.popleft()
+            assignment, worker = chosen
             try:
                 token = worker.assign(assignment)
             except PipekitError as error:
-                self._refuse(assignment, FailureKind.INPUTS, str(error))
+                self._refuse(assignment, kind_of(error, FailureKind.INPUTS), str(error))
                 continue
-            worker.load += self._expected.get(assignment.component.number, 0.0)
+            if assignment.resources is not None:
+                self._places.take(worker, assignment.resources)
+                if assignment.resources.memory is not None:
+                    self._limits.hold(worker, assignment.resources.memory)
+            worker.load += self._places.expected.get(assignment.component.number, 0.0)
             assignment.started_at = self._now()
             assignment.refresh = partial(self._refresh, assignment, worker, token)
             self._identify(assignment, worker)
@@ -116,6 +139,10 @@ class ProcessExecutor:
             touched[worker] = None
         for worker in touched:
             self._flush(worker)
+        if self._line.has_asking:
+            self._capacity.waiting[self] = lambda: self._loop.post(self._fill)
+        elif self._capacity.waiting:
+            self._capacity.waiting.pop(self, None)
         if self._workers:
             self._keep_watch()
 
@@ -133,25 +160,22 @@ class ProcessExecutor:
         outcome = Outcome(0.0, kind, message=message)
         self._loop.post(lambda: assignment.report(outcome))
 
-    def _place_for(self, assignment: Assignment) -> WorkerProcess | None:
-        """An idle worker, else a new one, else one whose queue is short enough, else None."""
-        least: WorkerProcess | None = None
-        for worker in reversed(self._workers):
-            if not worker.in_flight:
-                return worker
-            if least is None or worker.load < least.load:
-                least = worker
-        if len(self._workers) < self._most:
-            return self._start_worker()
-        expected = self._expected.get(assignment.component.number)
-        if expected is None or least is None or least.ending is not None:
-            return None
-        return least if least.load + expected <= _HORIZON_SECONDS else None
+    def _refuse_what_never_fits(self, assignment: Assignment) -> None:
+        assert assignment.resources is not None
+        missing = self._capacity.refusal(assignment.resources, self._places.most)
+        if missing and self._line.remove(assignment):
+            message = f"it asks for {missing} that this machine has. Hint: {_WAY_OUT}"
+            self._refuse(assignment, FailureKind.RESOURCES, message)
 
-    def _start_worker(self) -> WorkerProcess:
+    def _start_worker(self, gpus: tuple[str, ...]) -> WorkerProcess:
+        self._limits.begin()
         name = f"logs/{int(time() * 1000):x}-{os.getpid()}-{self.workers_started + 1}.log"
         worker = WorkerProcess(
-            self._setup, log=self._folder / name, log_name=name, folder=self._folder / "tmp"
+            self._setup,
+            log=self._folder / name,
+            log_name=name,
+            folder=self._folder / "tmp",
+            gpus=gpus,
         )
         debug("worker", "process %s started, console in %s", worker.pid, worker.log)
         self.workers_started += 1
@@ -189,8 +213,9 @@ class ProcessExecutor:
                     outdated, spoiled = outdated or not message.changed, True
             elif type(message) is Logged and message.token in worker.in_flight:
                 worker.in_flight[message.token].logged(message)
-            # `Ready` alone is no proof: it counts as started when it has answered a call.
-        if outdated or spoiled:
+            elif type(message) is Ready:  # no proof: it has started when it has answered a call
+                worker.reported_cpu_seconds += message.cpu_seconds
+        if outdated or spoiled or (worker.is_spent and worker.ending is None):
             self._retire(worker)
             idle = [other for other in self._workers if not other.in_flight] if outdated else []
             for other in idle:
@@ -206,19 +231,20 @@ class ProcessExecutor:
             return None
         self._failed_starts = 0
         if worker.ending is not None and worker.ending[0] is assignment:
-            worker.ending = None  # it ended by itself, and its worker lives on
+            worker.ending = None  # it ended by itself
         if assignment.wrote is not None and message.log_end > message.log_start:
-            self._hand_on_output(worker, assignment, message.log_start, _written_to(message))
+            hand_on_output(worker, assignment, message.log_start, written_to(message))
         worker.log_at = message.log_end
         following = next(iter(worker.in_flight.values()), None)
         if following is not None:  # the one that it is in now
             following.log_start = worker.log_at
-        expected = self._expected.get(assignment.component.number)
+        worker.reported_cpu_seconds += message.cpu_seconds or 0.0
+        expected = self._places.expected.get(assignment.component.number)
         took = message.duration_seconds
         if expected is None:
-            self._expected[assignment.component.number] = took
+            self._places.expected[assignment.component.number] = took
         else:
-            self._expected[assignment.component.number] = 0.75 * expected + 0.25 * took
+            self._places.expected[assignment.component.number] = 0.75 * expected + 0.25 * took
             worker.load = max(0.0, worker.load - expected)
         if not worker.in_flight:
             worker.load = 0.0
@@ -245,19 +271,22 @@ class ProcessExecutor:
                     log_path=worker.log_name,
                     log_start=message.log_start,
                     log_end=message.log_end,
+                    cpu_seconds=message.cpu_seconds,
+                    peak_bytes=worker.peak_of(message.peak_bytes),
                 )
             )
 
     def _broke(self, worker: WorkerProcess, message: Broke) -> bool:
         """Report it; True where the worker is to be replaced instead, for its code is older."""
-        was_asked = worker.ending is not None
+        ending = worker.ending
         assignment = self._take(worker, message)
         if assignment is None:
             return False
         kind = message.kind
+        was_asked = ending is not None and ending[0] is assignment
         if kind is FailureKind.STOPPED and not was_asked:
             kind = FailureKind.ERROR  # the step's own KeyboardInterrupt is an error like others
-        if message.kind is FailureKind.CODE_CHANGED and not assignment.asked_afresh:
+        if kind is FailureKind.CODE_CHANGED and not (assignment.asked_afresh or was_asked):
             # A warm worker may have imported the code before it was edited: ask a fresh one.
             assignment.asked_afresh = True
             self._wait_again([assignment])
@@ -274,6 +303,8 @@ class ProcessExecutor:
                 log_path=worker.log_name,
                 log_start=message.log_start,
                 log_end=message.log_end,
+                cpu_seconds=message.cpu_seconds,
+                peak_bytes=worker.peak_of(message.peak_bytes),
             )
         )
         return False
@@ -309,12 +340,14 @@ class ProcessExecutor:
         for assignment in assignments:
             assignment.started_at = 0.0
             assignment.shown_to = 0
-        self._waiting.extendleft(reversed(assignments))
+        self._line.put_back(assignments)
 
     def _remove(self, worker: WorkerProcess) -> int:
         self._workers.remove(worker)
         self._loop.unwatch(worker.fd)
-        return worker.end()
+        status = worker.end(offspring=worker.is_spent)
+        self._places.leave(worker)
+        return status
 
     def _died(self, worker: WorkerProcess) -> None:
         token, began = worker.board.current()
@@ -322,6 +355,7 @@ class ProcessExecutor:
         ending = worker.ending
         log_start = worker.log_at
         others = list(worker.in_flight.values())
+        worker.is_spent = worker.is_spent or charged is not None
         status = self._remove(worker)
         debug("worker", "process %s ended by itself, status %s", worker.pid, status)
         if others and charged is None and token == NO_CALL:
@@ -334,14 +368,12 @@ class ProcessExecutor:
             return
         took = max(0.0, monotonic() - began)
         charged.started_at = self._now() - took
-        self._hand_on_output(worker, charged, log_start, size_of(worker.log))
+        hand_on_output(worker, charged, log_start, size_of(worker.log))
         if ending is not None and ending[0] is charged:
             kind, message = ending[1], ending[2]
         else:
-            kind, message = (
-                FailureKind.EXITED,
-                obituary(_attempt(charged), status, took, worker.log, log_start),
-            )
+            kind, message = self._limits.judge(worker, charged, status, took)
+        cpu_seconds, peak_bytes = worker.used()
         charged.report(
             Outcome(
                 took,
@@ -350,37 +382,42 @@ class ProcessExecutor:
                 log_path=worker.log_name,
                 log_start=log_start,
                 log_end=size_of(worker.log),
+                cpu_seconds=cpu_seconds,
+                peak_bytes=peak_bytes,
+                next_memory=self._limits.next_memory(charged) if kind is FailureKind.MEMORY else 0,
             )
         )
 
     def _give_up(self, assignments: list[Assignment], worker: WorkerProcess, status: int) -> None:
         self._failed_starts = 0
         said = last_lines(worker.log)
-        for assignment in (*assignments, *self._waiting):
+        # One that ends by itself would do so again; one that is killed may find more room later.
+        killed = os.WIFSIGNALED(status)
+        for assignment in (*assignments, *self._line):
             assignment.report(
                 Outcome(
                     0.0,
-                    FailureKind.IMPORT,
+                    FailureKind.INFRASTRUCTURE if killed else FailureKind.IMPORT,
                     message=f"no worker process could start ({how_it_ended(status)}):\n{said}",
                 )
             )
-        self._waiting.clear()
+        self._line.clear()
 
     def _stop_in(self, worker: WorkerProcess, token: int, assignment: Assignment) -> None:
         current, _ = self._take_back(worker)
         if token not in worker.in_flight:
-            self._waiting.remove(assignment)
+            self._line.remove(assignment)
             self._loop.post(lambda: assignment.report(_stopped()))
+            self._loop.post(self._fill)
             return
         if worker.ending is not None or token != current:
             return
         worker.ending = (assignment, FailureKind.STOPPED, "stopped on request")
-        worker.interrupt(signal.SIGINT)
-        self._loop.call_later(_KILL_AFTER_SECONDS, lambda: self._kill_if_in(worker, token))
-
-    def _kill_if_in(self, worker: WorkerProcess, token: int) -> None:
-        if worker in self._workers and token in worker.in_flight:
-            worker.interrupt(signal.SIGKILL)
+        worker.is_spent = True
+        is_in = lambda: worker in self._workers and token in worker.in_flight  # noqa: E731
+        stop_seconds = self._setup.settings.stop_seconds
+        escalate(worker, is_in, stop_seconds=stop_seconds, loop=self._loop)
+        self._loop.post(self._fill)  # what was behind it may find another place
 
     def _take_back(self, worker: WorkerProcess) -> tuple[int, float]:
         """Take back what the worker has not begun; the call that it is in."""
@@ -399,11 +436,13 @@ class ProcessExecutor:
             flying = worker.in_flight
             if not flying:
                 continue
+            if worker.watch is not None:
+                wait = _WATCH_MEMORY_SECONDS
             # This is asked whenever calls are sent: it looks at one of a worker's at most.
             if len(flying) > 1 or next(iter(flying.values())).timeout_seconds is not None:
                 wait = _SLOW_SECONDS
                 break
-            wait = _WATCH_SECONDS
+            wait = wait or _WATCH_SECONDS
         if wait is None:
             return
         due = monotonic() + wait
@@ -416,6 +455,7 @@ class ProcessExecutor:
             return  # an earlier look was arranged meanwhile
         self._watching = None
         now = monotonic()
+        self._limits.look_around()
         for worker in list(self._workers):
             if not worker.in_flight:
                 continue
@@ -431,66 +471,27 @@ class ProcessExecutor:
                 size = size_of(worker.log)
                 # What was written while it was still in that call is that call's.
                 if worker.board.current()[0] == token:
-                    self._hand_on_output(worker, assignment, worker.log_at, size)
-            if len(worker.in_flight) > 1 and now - began > _SLOW_SECONDS and self._has_place():
+                    hand_on_output(worker, assignment, worker.log_at, size)
+            if (
+                len(worker.in_flight) > 1
+                and now - began > _SLOW_SECONDS
+                and self._places.has_place()
+            ):
                 self._take_back(worker)
-            self._end_if_over(worker, assignment, now - began)
+            excess = self._limits.find_excess(worker, assignment, now - began)
+            if excess is not None:
+                self._kill(worker, assignment, *excess)
         self._fill()
         self._keep_watch()
-
-    def _hand_on_output(
-        self, worker: WorkerProcess, assignment: Assignment, start: int, end: int
-    ) -> None:
-        """Tell what the attempt, whose console begins at `start`, has written up to `end`."""
-        begin = max(start, assignment.shown_to)
-        if assignment.wrote is None or end <= begin:
-            return
-        left_out = max(0, end - begin - _SHOWN_BYTES)
-        try:
-            with worker.log.open("rb") as file:
-                file.seek(begin + left_out)
-                data = file.read(end - begin - left_out)
-        except OSError:
-            return
-        assignment.shown_to = end
-        assignment.wrote(data, left_out)
-
-    def _has_place(self) -> bool:
-        """Whether a call that is taken back would start elsewhere at once."""
-        if len(self._workers) < self._most:
-            return True
-        return any(not worker.in_flight for worker in self._workers)
-
-    def _end_if_over(self, worker: WorkerProcess, assignment: Assignment, took: float) -> None:
-        limit = assignment.timeout_seconds
-        if limit is not None and took > limit:
-            message = f"{_attempt(assignment)} was ended after its timeout of {limit:g} s."
-            self._kill(worker, assignment, FailureKind.TIMEOUT, message)
-        elif size_of(worker.log) - worker.log_at > self._log_limit_bytes:
-            message = (
-                f"{_attempt(assignment)} was ended: it wrote more than {self._log_limit_bytes:,} "
-                "bytes to its console. Hint: print less, or raise PIPEKIT_LOG_LIMIT_BYTES."
-            )
-            self._kill(worker, assignment, FailureKind.FLOODED, message)
 
     def _kill(
         self, worker: WorkerProcess, assignment: Assignment, kind: FailureKind, message: str
     ) -> None:
         self._take_back(worker)
         worker.ending = (assignment, kind, message)
+        worker.is_spent = True
         worker.interrupt(signal.SIGKILL)
-
-
-def _written_to(message: Done | Broke) -> int:
-    """Where the console of an attempt ends, without the traceback that its worker adds."""
-    if isinstance(message, Done):
-        return message.log_end
-    return message.log_end - len(message.traceback.encode(errors="backslashreplace"))
 
 
 def _stopped() -> Outcome:
     return Outcome(0.0, FailureKind.STOPPED, message="stopped before it began")
-
-
-def _attempt(assignment: Assignment) -> str:
-    return f"Attempt {assignment.number} of {assignment.label}"

@@ -28,6 +28,16 @@ class FailureKind(StrEnum):
     SKIPPED = "skipped"
     """Something that the step depends on failed."""
     STOPPED = "stopped"
+    LOST = "lost"
+    """The process that conducted the run is gone, and did not record how the run ended."""
+    MEMORY = "memory"
+    """The attempt used more memory than it may, or the machine has."""
+    RESOURCES = "resources"
+    """The step asks for more than the machine has; no retry helps."""
+    CALLBACK = "callback"
+    """A callback of the user's raised."""
+    INFRASTRUCTURE = "infrastructure"
+    """What the step needs around it: no space, the store out of reach, no worker to be had."""
 
 
 @dataclass(frozen=True, slots=True)

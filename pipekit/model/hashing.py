@@ -121,6 +121,32 @@ class Hasher:
         return None
 
 
+class Recording(Hasher):
+    """Another hasher, of which one can ask what classes and functions it has met.
+
+    Args:
+        hasher: The other.
+        known: In place of those that it knows.
+    """
+
+    __slots__ = ("_code_of", "met")
+
+    def __init__(
+        self, hasher: Hasher, known: Mapping[type, Callable[[Any], Digest]] | None = None
+    ) -> None:
+        self._code_of = hasher.code_of
+        self.code_of = self._record
+        self.digest_path = hasher.digest_path
+        self.known = hasher.known if known is None else known
+        self.met: dict[int, tuple[object, Digest]] = {}
+        """By address."""
+
+    def _record(self, obj: Any) -> Digest:
+        digest = self._code_of(obj)
+        self.met[id(obj)] = (obj, digest)
+        return digest
+
+
 class Walk:
     """One traversal of one value."""
 

@@ -1,5 +1,5 @@
 """The brain of a run: events in, commands out. Decides what happens next to each step; does nothing
-itself, knows no clock, no process and no store.
+itself, knows no clock, no process and no store. The words for both are in `turn`.
 
 Theory of operation. A step waits until all that it needs has ended; then its key is looked up;
 then it is reused, joined to an equal step that is under way, or started. An attempt that fails is
@@ -13,178 +13,83 @@ it announces or starts anything that rests on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import Status
+from pipekit.model.turn import (
+    Abandoned,
+    AttemptCompleted,
+    AttemptFailed,
+    Budget,
+    CallbackFailed,
+    Command,
+    Complete,
+    Event,
+    Fail,
+    FailureHandled,
+    Finish,
+    Halt,
+    KeyLooked,
+    LookUp,
+    PipelineRaised,
+    PipelineReturned,
+    Retry,
+    RetryDue,
+    Reuse,
+    Share,
+    Skip,
+    Start,
+    StepCalled,
+    StepDeclined,
+    StepNumber,
+    StepRefused,
+    StepStopAsked,
+    Stop,
+    StopAsked,
+    WatchersTold,
+)
 from pipekit.model.value import Digest
 
-StepNumber = int
-"""Steps of one run, counted in call order from 0."""
-
-# --- events ---------------------------------------------------------------------------------
-
-
-class StepCalled(NamedTuple):
-    """The pipeline function called a component. `needs` are earlier steps."""
-
-    step: StepNumber
-    needs: Sequence[StepNumber] = ()
-    retries: int = 0
-    keyed: bool = True
-    """Whether a key is looked up: False runs the step whatever came before (`cache=False`)."""
-
-
-class KeyLooked(NamedTuple):
-    """The answer to `LookUp`: the step's memo key, and whether its outcome is remembered."""
-
-    step: StepNumber
-    key: Digest
-    found: bool
-
-
-class StepRefused(NamedTuple):
-    """The step cannot be started at all: its key cannot be made."""
-
-    step: StepNumber
-    failure: Failure
-
-
-class AttemptCompleted(NamedTuple):
-    step: StepNumber
-    number: int
-    shareable: bool = True
-    """Whether equal steps may take this outcome; False for one that only returned None."""
-
-
-class AttemptFailed(NamedTuple):
-    step: StepNumber
-    number: int
-    failure: Failure
-    retryable: bool = True
-
-
-class RetryDue(NamedTuple):
-    """The delay of a `Retry` is over."""
-
-    step: StepNumber
-
-
-class FailureHandled(NamedTuple):
-    """The pipeline function was told of the failure: it is no longer the run's."""
-
-    step: StepNumber
-
-
-class PipelineReturned(NamedTuple):
-    """The pipeline function came to its end."""
-
-
-class PipelineRaised(NamedTuple):
-    """An exception left the pipeline function. `stop_rest`: nothing more is worth running."""
-
-    failure: Failure
-    stop_rest: bool = True
-
-
-class StopAsked(NamedTuple):
-    """Someone wants the run to stop."""
-
-
-Event = (
-    StepCalled | KeyLooked | StepRefused | AttemptCompleted | AttemptFailed | RetryDue
-    | FailureHandled | PipelineReturned | PipelineRaised | StopAsked
-)  # fmt: skip
-
-# --- commands -------------------------------------------------------------------------------
-
-
-class LookUp(NamedTuple):
-    """Make the step's key (its inputs are known) and look it up; answer with `KeyLooked`."""
-
-    step: StepNumber
-
-
-class Start(NamedTuple):
-    """Start attempt `number`."""
-
-    step: StepNumber
-    number: int
-
-
-class Reuse(NamedTuple):
-    """Record that the step takes the remembered outcome, and announce it."""
-
-    step: StepNumber
-
-
-class Share(NamedTuple):
-    """Record that the step takes the outcome of `leader`, an equal step, and announce it."""
-
-    step: StepNumber
-    leader: StepNumber
-
-
-class Complete(NamedTuple):
-    """Record the outcome of attempt `number`, and announce it."""
-
-    step: StepNumber
-    number: int
-
-
-class Retry(NamedTuple):
-    """Record that attempt `number` failed; send `RetryDue` after the policy's delay."""
-
-    step: StepNumber
-    number: int
-    failure: Failure
-
-
-class Fail(NamedTuple):
-    """Record that the step failed for good, and announce it. `number` 0: it was never started."""
-
-    step: StepNumber
-    number: int
-    failure: Failure
-
-
-class Skip(NamedTuple):
-    """Record that the step is skipped, and announce it. `chain`: itself … the root cause."""
-
-    step: StepNumber
-    chain: tuple[StepNumber, ...]
-    left_out: int = 0
-    """So many causes are not in a long chain, before its last."""
-
-
-class Stop(NamedTuple):
-    """Record that the step was stopped, and announce it. `number` 0: no attempt was under way."""
-
-    step: StepNumber
-    number: int
-
-
-class Halt(NamedTuple):
-    """Make the running attempt end; its end is reported as an event."""
-
-    step: StepNumber
-    number: int
-
-
-class Finish(NamedTuple):
-    """Record the end of the run. `roots`: failed steps that nobody handled, in call order."""
-
-    status: Status
-    failure: Failure | None
-    roots: tuple[StepNumber, ...]
-
-
-Command = LookUp | Start | Reuse | Share | Complete | Retry | Fail | Skip | Stop | Halt | Finish
+__all__ = [
+    "Abandoned",
+    "AttemptCompleted",
+    "AttemptFailed",
+    "Budget",
+    "CallbackFailed",
+    "Command",
+    "Complete",
+    "Event",
+    "Fail",
+    "FailureHandled",
+    "Finish",
+    "Halt",
+    "KeyLooked",
+    "LookUp",
+    "PipelineRaised",
+    "PipelineReturned",
+    "Planner",
+    "Retry",
+    "RetryDue",
+    "Reuse",
+    "Share",
+    "Skip",
+    "Start",
+    "StepCalled",
+    "StepDeclined",
+    "StepNumber",
+    "StepRefused",
+    "StepStopAsked",
+    "Stop",
+    "StopAsked",
+    "WatchersTold",
+]
+"""With the words that it is told and answers in: who plans has all from here."""
 
 # --- state ----------------------------------------------------------------------------------
 
+_ENDS = {FailureKind.STOPPED: Status.STOPPED, FailureKind.SKIPPED: Status.SKIPPED}
+"""How a run ends where an exception left the pipeline function, or it was not called at all."""
 _MOST_IN_CHAIN = 16
 """A chain of causes may be as long as the run, and each step of it records its own."""
 
@@ -195,12 +100,18 @@ _WAITING, _LOOKING, _FOLLOWING, _RUNNING, _RESTING, _ENDED = range(6)
 class _Step:
     phase: int
     waits_for: int
-    retries: int
     keyed: bool
+    watched: bool
+    completed: bool = False
+    """In an earlier attempt at its run."""
     dependants: list[StepNumber] | None = None
     followers: list[StepNumber] | None = None
     attempt: int = 0
+    spent: dict[str, int] | None = None
+    """Of each budget: how many failures were followed by a further attempt."""
     outcome: Status | None = None
+    asked: bool = False
+    """Someone wants it to stop, alone."""
     cause: StepNumber = -1
     """For a skipped step: the need that failed or was skipped."""
     root: StepNumber = -1
@@ -221,6 +132,8 @@ class Planner:
         self._open = 0
         self._ended: Status | None = None
         self._failure: Failure | None = None
+        self._broken: Failure | None = None
+        """Of the first callback that failed while the run went well."""
         self._stopping = False
         self._finished = False
         self._failed: list[StepNumber] = []
@@ -228,19 +141,28 @@ class Planner:
             StepCalled: self._called,
             KeyLooked: self._looked,
             StepRefused: self._refused,
+            StepDeclined: self._declined,
             AttemptCompleted: self._completed,
             AttemptFailed: self._attempt_failed,
             RetryDue: self._retry_due,
             FailureHandled: self._handled,
+            WatchersTold: self._watchers_told,
+            CallbackFailed: self._callback_failed,
             PipelineReturned: self._returned,
             PipelineRaised: self._raised,
             StopAsked: self._stop_asked,
+            StepStopAsked: self._step_stop_asked,
+            Abandoned: self._abandoned,
         }
 
     @property
     def finished(self) -> bool:
         """Whether `Finish` was given: no further event changes anything."""
         return self._finished
+
+    def spent(self, step: StepNumber, budget: str) -> int:
+        """How many failures of that budget were followed by a further attempt of the step."""
+        return (self._steps[step].spent or {}).get(budget, 0)
 
     def handle(self, event: Event) -> list[Command]:
         """What to do about `event`. An event that comes too late gives no command."""
@@ -254,7 +176,9 @@ class Planner:
     def _called(self, event: StepCalled, commands: list[Command]) -> None:
         if event.step in self._steps:
             raise ValueError(f"step {event.step} was called before")
-        step = _Step(_WAITING, 0, event.retries, event.keyed)
+        step = _Step(
+            _WAITING, 0, event.keyed, event.watched, event.completed, attempt=event.attempts
+        )
         cause = -1
         for need in event.needs:
             needed = self._steps[need]
@@ -276,7 +200,7 @@ class Planner:
             self._ready(event.step, step, commands)
 
     def _ready(self, number: StepNumber, step: _Step, commands: list[Command]) -> None:
-        if step.keyed:
+        if step.keyed or step.completed:
             step.phase = _LOOKING
             commands.append(LookUp(number))
         else:
@@ -293,6 +217,9 @@ class Planner:
             return
         if event.found:
             self._end(event.step, step, Status.COMPLETED, Reuse(event.step), commands)
+            return
+        if not step.keyed:
+            self._start(event.step, step, commands)
             return
         leader_number = self._leaders.setdefault(event.key, event.step)
         if leader_number == event.step:
@@ -319,10 +246,16 @@ class Planner:
         step = self._steps[event.step]
         if step.phase == _ENDED:
             return
-        number = step.attempt
+        # Where it was to start (phase `_RUNNING`), it has not.
+        number = step.attempt - (step.phase == _RUNNING)
         self._end(
             event.step, step, Status.FAILED, Fail(event.step, number, event.failure), commands
         )
+
+    def _declined(self, event: StepDeclined, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.phase == _RUNNING:
+            self._end(event.step, step, Status.SKIPPED, Skip(event.step, (event.step,)), commands)
 
     def _completed(self, event: AttemptCompleted, commands: list[Command]) -> None:
         step = self._steps[event.step]
@@ -337,14 +270,24 @@ class Planner:
         number, step = event.step, self._steps[event.step]
         if step.phase != _RUNNING or event.number != step.attempt:
             return
-        if self._stopping or event.failure.kind is FailureKind.STOPPED:
+        if self._stopping or step.asked or event.failure.kind is FailureKind.STOPPED:
             self._end(number, step, Status.STOPPED, Stop(number, step.attempt), commands)
-        elif event.retryable and step.attempt <= step.retries:
+        elif event.budget is not None and self._spend(step, event.budget):
             step.phase = _RESTING
-            commands.append(Retry(number, step.attempt, event.failure))
+            delay = event.budget.delay(step.spent[event.budget.name] - 1)  # type: ignore[index]
+            commands.append(Retry(number, step.attempt, event.failure, delay))
         else:
             command = Fail(number, step.attempt, event.failure)
             self._end(number, step, Status.FAILED, command, commands)
+
+    def _spend(self, step: _Step, budget: Budget) -> bool:
+        """Whether the budget had a further attempt left, which is then spent."""
+        step.spent = step.spent or {}
+        spent = step.spent.get(budget.name, 0)
+        if spent >= budget.retries:
+            return False
+        step.spent[budget.name] = spent + 1
+        return True
 
     def _retry_due(self, event: RetryDue, commands: list[Command]) -> None:
         step = self._steps[event.step]
@@ -357,15 +300,28 @@ class Planner:
             step.handled = True
             number = step.cause
 
+    def _watchers_told(self, event: WatchersTold, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.watched and step.phase == _ENDED:
+            step.watched = False
+            self._open -= 1
+            self._finish_if_over(commands)
+
+    def _callback_failed(self, event: CallbackFailed, commands: list[Command]) -> None:
+        if self._stopping or self._ended not in (None, Status.COMPLETED):
+            return  # the run fails, or was stopped, for what came before
+        self._broken = self._broken or event.failure
+        if event.stop_rest:
+            self._stop_rest(commands)
+        self._finish_if_over(commands)
+
     def _returned(self, event: PipelineReturned, commands: list[Command]) -> None:
         self._ended = self._ended or Status.COMPLETED
         self._finish_if_over(commands)
 
     def _raised(self, event: PipelineRaised, commands: list[Command]) -> None:
         if self._ended is None:
-            self._ended = (
-                Status.STOPPED if event.failure.kind is FailureKind.STOPPED else Status.FAILED
-            )
+            self._ended = _ENDS.get(event.failure.kind, Status.FAILED)
             self._failure = event.failure
         if event.stop_rest:
             self._stop_rest(commands)
@@ -373,6 +329,29 @@ class Planner:
 
     def _stop_asked(self, event: StopAsked, commands: list[Command]) -> None:
         self._stop_rest(commands)
+
+    def _step_stop_asked(self, event: StepStopAsked, commands: list[Command]) -> None:
+        step = self._steps[event.step]
+        if step.phase == _ENDED or step.asked or self._stopping:
+            return
+        step.asked = True
+        if step.phase == _RUNNING:
+            commands.append(Halt(event.step, step.attempt))
+        else:
+            self._end(event.step, step, Status.STOPPED, Stop(event.step, 0), commands)
+
+    def _abandoned(self, event: Abandoned, commands: list[Command]) -> None:
+        self._stopping = True
+        if self._ended in (None, Status.COMPLETED):
+            self._ended, self._failure = Status.STOPPED, event.failure
+        for number, step in list(self._steps.items()):
+            if step.phase != _ENDED:
+                attempt = step.attempt if step.phase == _RUNNING else 0
+                self._end(number, step, Status.STOPPED, Stop(number, attempt), commands)
+            if step.watched:
+                step.watched = False
+                self._open -= 1
+        self._finish_if_over(commands)
 
     # what follows from them
 
@@ -417,8 +396,9 @@ class Planner:
             step.phase = _ENDED
             step.outcome = outcome
             commands.append(command)
-            self._open -= 1
-            if outcome is Status.FAILED:
+            if not step.watched:
+                self._open -= 1
+            if outcome is Status.FAILED or (outcome is Status.STOPPED and step.asked):
                 self._failed.append(number)
             followers, step.followers = step.followers, None
             if followers:
@@ -469,6 +449,9 @@ class Planner:
         self._finished = True
         roots = tuple(n for n in self._failed if not self._steps[n].handled)
         status = self._ended
+        if self._broken is not None:
+            commands.append(Finish(Status.FAILED, self._broken, roots))
+            return
         if status is Status.COMPLETED and self._stopping:
             status = Status.STOPPED
         elif status is Status.COMPLETED and roots:

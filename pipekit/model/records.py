@@ -283,7 +283,8 @@ class Change:
     The guards are checked in the order of the fields: `create` lands if no such id is known,
     `open` if the task has no open attempt, is not terminal and the number is the next one,
     `close` and `move` as they say, `fence` if that attempt was the open one before, and a spec in
-    `edit` if the task is a draft or there is a fence. The rest follows the guards.
+    `edit` if the task is a draft, there is a fence, or the move leaves a terminal status. The rest
+    follows the guards.
     """
 
     task_id: str

@@ -46,6 +46,8 @@ class Transition(StrEnum):
     SKIPPED = "skipped"
     RESUMED = "resumed"
     RESET = "reset"
+    AUDITED = "audited"
+    """Changes no status: what an attempt was seen to do beside what its key counts."""
 
 
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.SKIPPED})
@@ -74,6 +76,8 @@ TRANSITIONS: dict[tuple[Status, Transition], Status] = {
     (Status.RUNNING, Transition.LOST): Status.PENDING,
     (Status.RUNNING, Transition.ENQUEUED): Status.QUEUED,
     (Status.RUNNING, Transition.STOPPED): Status.STOPPED,
+    # A run whose own code says, when it is asked, that there is nothing to do:
+    (Status.RUNNING, Transition.SKIPPED): Status.SKIPPED,
     # Asked for: an outcome of other code, or from a named step on.
     (Status.COMPLETED, Transition.RESUMED): Status.PENDING,
     (Status.COMPLETED, Transition.RESET): Status.DRAFT,

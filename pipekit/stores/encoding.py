@@ -47,7 +47,7 @@ def encode_spec(spec: TaskSpec) -> str:
     settings = _encode(dict(spec.settings)) if spec.settings else "{}"
     outputs = ",".join([_quote(name) for name in spec.outputs])
     source = f",{_quote(spec.source)}" if spec.source else ""
-    if spec.file or spec.folder or spec.snapshot:
+    if spec.file or spec.folder or spec.snapshot or spec.commit or spec.argv:
         source = f",{_quote(spec.source)},{_quote(spec.file)},{_quote(spec.folder)}"
         if spec.snapshot or spec.commit or spec.argv:
             argv = ",".join([_quote(word) for word in spec.argv])
@@ -122,7 +122,7 @@ def encode_value(value: StoredValue) -> str:
     return (
         f"[{_quote(value.digest)},{_quote(value.blob)},{_quote(value.serializer)},"
         f"{_quote(value.type)},{value.size_bytes:d},{_quote(value.preview)},"
-        f"{'true' if value.inline else 'false'}]"
+        f"{'true' if value.inline else 'false'}{f',{_quote(value.codes)}' if value.codes else ''}]"
     )
 
 

@@ -12,7 +12,8 @@ what `advance` gives. The rules:
    from elsewhere must not keep its attempt open for ever.
 4. `move` lands while the status is among `expected`, and nothing else counts. So a terminal status
    is left only by a move that names it.
-5. `fence` lands while that attempt is open; a new spec in `edit` lands on a draft or with a fence.
+5. `fence` lands while that attempt is open; a new spec in `edit` lands on a draft, with a fence, or
+   with a move that leaves a terminal status.
 """
 
 from __future__ import annotations
@@ -88,8 +89,10 @@ def admits(change: Change, standing: Standing | None) -> bool:
     if change.fence is not None:
         if not is_open or change.fence != number:
             return False
-    elif change.edit is not None and change.edit.spec is not None and status is not Status.DRAFT:
-        return False
+    elif change.edit is not None and change.edit.spec is not None:
+        runs_again = change.move is not None and change.move.to not in TERMINAL
+        if status is not Status.DRAFT and not (runs_again and status in TERMINAL):
+            return False
     attempt = change.open
     if attempt is not None:
         if is_open or attempt.number != number + 1 or (created is None and status in TERMINAL):
@@ -108,14 +111,16 @@ def admits(change: Change, standing: Standing | None) -> bool:
 def advance(standing: Standing, move: Move) -> None:
     """Make an admitted move.
 
-    The failure is always that of the last move. Leaving a terminal status also forgets how and when
-    the task ended, what it reused and the wish to stop it: those spoke of the outcome that is gone.
+    The failure is always that of the last move. Leaving a terminal status also forgets when the
+    task began, how and when it ended, what it reused and the wish to stop it: those spoke of the
+    outcome that is gone.
     """
     to = move.to
     if to in TERMINAL:
         standing.ended_at = move.at
     elif standing.status in TERMINAL:
-        standing.ended_at = standing.stop_requested_at = standing.reused_from = None
+        standing.started_at = standing.ended_at = None
+        standing.stop_requested_at = standing.reused_from = None
     if standing.started_at is None:
         standing.started_at = move.at if to is Status.RUNNING else move.started_at
     if move.inputs is not None:

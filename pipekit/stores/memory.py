@@ -52,10 +52,15 @@ class MemoryStore(MemoryQueues):
         self._queues: dict[str, bool] = {}
         self._agents: dict[str, Agent] = {}
 
-    def commit(self, changes: Sequence[Change]) -> list[bool]:
+    def commit(self, changes: Sequence[Change], *, if_first: bool = False) -> list[bool]:
         with self._lock:
             self._check_open()
-            return [self._make(change) for change in changes]
+            landed: list[bool] = []
+            for change in changes:
+                landed.append(self._make(change))
+                if if_first and not landed[0]:
+                    return [False] * len(changes)
+            return landed
 
     def _make(self, change: Change) -> bool:
         task_id = change.task_id

@@ -167,14 +167,16 @@ class SqlStore(SqlUpkeep, SqlQueues):
     @abstractmethod
     def close(self) -> None: ...
 
-    def commit(self, changes: Sequence[Change]) -> list[bool]:
+    def commit(self, changes: Sequence[Change], *, if_first: bool = False) -> list[bool]:
         if not changes:
             return []
         asked = _ids_to_ask(changes)
         trusting, escape = True, False
         for _ in range(3):
             try:
-                return self._commit(changes, asked, trusting=trusting, escape=escape)
+                return self._commit(
+                    changes, asked, trusting=trusting, escape=escape, if_first=if_first
+                )
             except (self._duplicate, _InDoubt):
                 # A task that was taken to be new is known, or may be.
                 asked = list(dict.fromkeys([change.task_id for change in changes]))
@@ -188,8 +190,9 @@ class SqlStore(SqlUpkeep, SqlQueues):
         )
 
     def _commit(
-        self, changes: Sequence[Change], asked: list[str], *, trusting: bool, escape: bool
-    ) -> list[bool]:
+        self, changes: Sequence[Change], asked: list[str], *, trusting: bool, escape: bool,
+        if_first: bool,
+    ) -> list[bool]:  # fmt: skip
         # Where nothing is asked, all is encoded before other writers have to wait.
         landed: list[bool] = []
         rows: tuple[Rows, ...] | None = None
@@ -199,6 +202,8 @@ class SqlStore(SqlUpkeep, SqlQueues):
             if rows is None:
                 standings = self._standings(connection, asked)
                 landed, rows = _judged(changes, standings, trusting=trusting)
+            if if_first and not landed[0]:
+                return [False] * len(changes)
             for statement, values in zip(_WRITING, rows, strict=True):
                 if values:
                     self._write(connection, statement, _escaped(values) if escape else values)

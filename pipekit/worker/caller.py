@@ -99,6 +99,27 @@ def is_users(file: str) -> bool:
     return kind_of(file) == _USER
 
 
+def is_pipekits(file: str) -> bool:
+    """Whether it is code of pipekit's that does something itself, rather than stand between two
+    functions of the user's."""
+    return kind_of(file) == _PIPEKIT
+
+
+def is_border(file: str) -> bool:
+    """Whether it is what calls the step's function: what is further out is not the step's."""
+    return kind_of(file) == _RUNNER
+
+
+def is_importer(file: str) -> bool:
+    """Whether it is the import system."""
+    return kind_of(file) == _IMPORT
+
+
+def is_standard(file: str) -> bool:
+    """Whether it is the standard library, or what stands between two functions of the user's."""
+    return kind_of(file) == _STANDARD
+
+
 def _find_kind(file: str) -> str:
     if file.startswith("<frozen "):
         return _IMPORT if file.startswith(_IMPORTERS) else _STANDARD

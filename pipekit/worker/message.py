@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import pickle
 import struct
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipekit.model.failure import FailureKind
 from pipekit.model.trace import Reads
 from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import Origin
 from pipekit.settings import Settings
+
+if TYPE_CHECKING:
+    from pipekit.model.audit import Audit
 
 HEADER = struct.Struct("<I")
 
@@ -66,6 +69,10 @@ class Call(NamedTuple):
     """Stored values: each with its bytes where they are inline, and what to call it."""
     folder: str = ""
     """The working folder that the step is to see."""
+    is_audited: bool = False
+    """What its key cannot count is to be looked at."""
+    codes: str = ""
+    """The code that its inputs are made of, by name, as it is to be here."""
 
 
 class Introduce(NamedTuple):
@@ -79,6 +86,8 @@ class Ready(NamedTuple):
     """The worker has set itself up."""
 
     pid: int
+    cpu_seconds: float = 0.0
+    """What that took."""
 
 
 class Output(NamedTuple):
@@ -103,6 +112,8 @@ class Logged(NamedTuple):
     artifacts: tuple[Output, ...] = ()
     progress: tuple[float, float | None] | None = None
     """How much is done, and of how much, if that is known."""
+    audit: Audit | None = None
+    """What an audited attempt was seen to do; sent right before its report."""
 
 
 class Done(NamedTuple):
@@ -121,6 +132,8 @@ class Done(NamedTuple):
     """Why what it read does not settle its outcome, where that is so."""
     changed: str = ""
     """What the step rested on and has changed in its process, as a phrase."""
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
 
 
 class Broke(NamedTuple):
@@ -138,6 +151,8 @@ class Broke(NamedTuple):
     """Qualified names of the exception's class and those that it inherits from."""
     exception: bytes
     """The exception itself, pickled, where it can be."""
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
 
 
 class Stale(NamedTuple):

@@ -70,7 +70,7 @@ def install() -> None:
         sys.addaudithook(_hook)
 
 
-def _find_observation() -> Observation | None:
+def find_observation() -> Observation | None:
     """Of the step that the calling code belongs to."""
     if _alone:
         return _alone[0]
@@ -90,7 +90,7 @@ def _carry_into_threads() -> None:
     @wraps(start)
     def start_observed(self: threading.Thread) -> None:
         if _active and not _alone:
-            setattr(self, _ATTRIBUTE, _find_observation())
+            setattr(self, _ATTRIBUTE, find_observation())
         start(self)
 
     threading.Thread.start = start_observed  # type: ignore[method-assign]
@@ -109,7 +109,7 @@ def _see(handle: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     ident = get_ident()
     if ident in _own:
         return
-    observation = _find_observation()
+    observation = find_observation()
     if observation is None:
         return
     _own.add(ident)

@@ -15,10 +15,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pipekit import crash
 from pipekit.artifacts import by_value
 from pipekit.artifacts.blob import LocalBlobStore
 from pipekit.artifacts.files import FileDigests
@@ -39,6 +40,8 @@ from pipekit.worker.message import (
     Unpacker,
     pack,
 )
+from pipekit.worker.meter import Meter
+from pipekit.worker.offspring import MARK, kill_offspring
 from pipekit.worker.runner import Runner
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 
 SOCKET_FD = 3
 BOARD_FD = 4
+_own_mark: list[str] = []
+"""By which what this process has started is known."""
 _READ_BYTES = 1 << 18
 _IMPORT_SECONDS = 300.0
 """What importing a module may take before it counts as the step's own time."""
@@ -55,13 +60,21 @@ def main() -> None:
     """Serve the controller at the other end of descriptor 3 until it closes it."""
     for fd in (SOCKET_FD, BOARD_FD):
         os.set_inheritable(fd, False)
+    if crash.armed:
+        crash.at("worker.starts")
     os.register_at_fork(after_in_child=_let_go)
+    # Handed down to what steps start, but none of their business: they look at their environment.
+    _own_mark.append(os.environ.get(MARK, ""))
+    os.environ._data.pop(os.environ.encodekey(MARK), None)  # type: ignore[attr-defined]
     connection = socket.socket(fileno=SOCKET_FD)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_controller, daemon=True).start()
     try:
         _serve(connection, Board(BOARD_FD), Console())
-    except (ConnectionError, KeyboardInterrupt):
+        _end_group()
+    except ConnectionError:
+        _end_group()
+    except KeyboardInterrupt:
         pass
     except BaseException:  # noqa: BLE001 - the last place to say it
         sys.excepthook(*sys.exc_info())
@@ -83,6 +96,13 @@ def _end_with_controller() -> None:
     poll = select.poll()
     poll.register(SOCKET_FD, select.POLLHUP | getattr(select, "POLLRDHUP", 0))
     poll.poll()
+    _end_group()
+
+
+def _end_group() -> None:
+    """The controller is gone: so goes the worker, with what steps have started and left."""
+    if _own_mark and _own_mark[0]:
+        kill_offspring(_own_mark[0], os.getpid())
     os.killpg(0, signal.SIGKILL)
 
 
@@ -90,6 +110,7 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
     unpacker = Unpacker()
     waiting: deque[Any] = deque()
     runner: Runner | None = None
+    meter = Meter()
     sending = threading.Lock()
 
     def send(message: Any) -> None:
@@ -110,26 +131,40 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
             # Importing the component's module is not the step's time, and has a limit of its own.
             grace = 0.0 if runner.has_loaded(message.component) else _IMPORT_SECONDS
             if board.begin(message.token, monotonic() + grace):
-                send(_run(runner, message, console, board, send))
+                answer = _run(runner, message, console, board, meter, send)
+                if crash.armed:
+                    crash.at("worker.before-reply")
+                send(answer)
+                if crash.armed:
+                    crash.at("worker.replied")
         elif type(message) is Introduce:
             assert runner is not None
             runner.introduce(message.component, message.spec)
         else:
             runner = _set_up(message)
-            send(Ready(os.getpid()))
+            send(Ready(os.getpid(), process_time()))
 
 
 def _run(
-    runner: Runner, call: Call, console: Console, board: Board, send: Callable[[Any], None]
-) -> Report | Stale:
+    runner: Runner, call: Call, console: Console, board: Board, meter: Meter,
+    send: Callable[[Any], None],
+) -> Report | Stale:  # fmt: skip
+    def imported() -> None:
+        board.restart(call.token, monotonic())
+        meter.begin()
+
     _go_to(call.folder)
     start = console.begin()
-    report = runner.run(call, send, lambda: board.restart(call.token, monotonic()))
+    meter.begin()
+    report = runner.run(call, send, imported)
     if isinstance(report, Stale):
         return report
     # A failed attempt ends as a program of its own would.
     end = console.end(report.traceback if isinstance(report, Broke) else "")
-    return report._replace(log_start=start, log_end=end)
+    cpu_seconds, peak_bytes = meter.end(report.duration_seconds)
+    return report._replace(
+        log_start=start, log_end=end, cpu_seconds=cpu_seconds, peak_bytes=peak_bytes
+    )
 
 
 def _go_to(folder: str) -> None:
@@ -154,7 +189,9 @@ def _set_up(setup: Setup) -> Runner:
     fingerprinter = _Fingerprinters(root)
     files = FileDigests(home / "cache", leave_out=home)
     hasher = Hasher(
-        code_of=lambda obj: by_value.find_tag(obj) or fingerprinter.get().code_of(obj),
+        code_of=lambda obj: (
+            by_value.find_tag(obj) or fingerprinter.get().codes.digest(obj, first=True)
+        ),
         digest_path=lambda path: files.digest_located(path, root),
     )
     artifacts = ArtifactStore(
@@ -163,6 +200,7 @@ def _set_up(setup: Setup) -> Runner:
         key=lambda: setup.key,
         files=files,
         copies=home / "copies",
+        named=lambda objs: fingerprinter.get().codes.named(objs, first=True),
     )
     return Runner(
         artifacts,

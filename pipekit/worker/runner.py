@@ -10,14 +10,16 @@ import pickle
 import sys
 import types
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipekit import crash
 from pipekit.artifacts import by_value
 from pipekit.artifacts.place import Places
 from pipekit.artifacts.store import ArtifactStore
-from pipekit.errors import OutputMismatch, PipekitError
+from pipekit.errors import OutputMismatch, PipekitError, StoreUnavailable
 from pipekit.liveness import this_pid
 from pipekit.model.failure import FailureKind
 from pipekit.model.trace import Read
@@ -25,6 +27,7 @@ from pipekit.model.value import StoredValue
 from pipekit.origin import Origin
 from pipekit.settings import Settings
 from pipekit.worker.event_loop import OutOfLoops, run_async_generator, run_coroutine
+from pipekit.worker.infrastructure import is_infrastructure, sentence_of
 from pipekit.worker.kept import find_changed, kept_reads
 from pipekit.worker.kept_error import keep
 from pipekit.worker.loading import load_function
@@ -45,9 +48,11 @@ from pipekit.worker.task_log import TaskLog, inside_step, only_step
 
 if TYPE_CHECKING:
     from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
+    from pipekit.worker.audit import StepAudit
 
 Function = Callable[..., Any]
 _MOST_CHARACTERS = 65536
+_NOTHING = nullcontext()
 
 
 class Runner:
@@ -114,16 +119,27 @@ class Runner:
                 return _broke(call, started, FailureKind.IMPORT, error)
             started = perf_counter()  # the import is the worker's, not the step's
             imported()
+            if crash.armed:
+                crash.at("worker.imported")
         observation = Observation(self._places)
         stale, kept = self._look_around(call, spec, function, observation)
         if stale is not None:
             return stale
+        if call.codes:
+            try:
+                refused = self._compare_codes(call, started, observation)
+            except Exception as error:  # noqa: BLE001 - user code: a module's top level
+                return _broke(call, started, FailureKind.INPUTS, error)
+            if refused is not None:
+                return refused
         try:
             if spec.pickled and type(function) is not types.FunctionType:
                 # The instance of a method, of a partial: each step has its own, as of an argument.
                 function = by_value.unpack(spec.pickled)
             args, kwargs = self._arguments(call)
         except Exception as error:  # noqa: BLE001 - user code: classes that are unpickled
+            if is_infrastructure(error):
+                return _lacked(call, started, error, "An input cannot be loaded")
             return _broke(call, started, FailureKind.INPUTS, error)
         log = TaskLog(
             call.task_id,
@@ -134,11 +150,12 @@ class Runner:
             send=logged,
         )
         self._has_run = True
+        audit = self._audit(spec, function, (args, kwargs), observation, call)
         token = inside_step.set(log)
         if self._one_at_a_time:
             only_step(log)
         try:
-            with observing(observation, alone=self._one_at_a_time), OutOfLoops():
+            with observing(observation, alone=self._one_at_a_time), OutOfLoops(), audit or _NOTHING:
                 value = _collected(function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - user code
             if this_pid() != self._pid:
@@ -152,12 +169,16 @@ class Runner:
         finally:
             inside_step.reset(token)
             log.close()
+            if audit is not None and this_pid() == self._pid:
+                logged(Logged(call.token, audit=audit.result()))
         if this_pid() != self._pid:
             end_forked(None)
         del args, kwargs  # large inputs are let go before outputs are stored
         try:
             outputs = self._store(spec, value)
         except PipekitError as error:
+            if is_infrastructure(error):
+                return _lacked(call, started, error, "What it returned cannot be stored")
             return _broke(call, started, FailureKind.OUTPUTS, error)
         except BaseException as error:  # noqa: BLE001 - user code: what pickling calls
             return _broke(call, started, _kind_of(error), error)
@@ -168,6 +189,26 @@ class Runner:
         spoiled = self._find_change(spec, function, quick=True) if self._one_at_a_time else ""
         return Done(
             call.token, seconds, 0, 0, outputs, value is None, trace.reads, trace.unsure, spoiled
+        )
+
+    def _audit(
+        self,
+        spec: ComponentSpec,
+        function: Function,
+        arguments: object,
+        observation: Observation,
+        call: Call,
+    ) -> StepAudit | None:
+        if not call.is_audited:
+            return None
+        from pipekit.worker.audit import StepAudit  # for those who ask for it
+
+        return StepAudit(
+            observation,
+            lambda: self._fingerprinter().closure(
+                function, depends_on=self._others_of(spec), arguments=arguments
+            ),
+            root=self._places.root,
         )
 
     def _fingerprint(self, spec: ComponentSpec, function: Function) -> Fingerprint:
@@ -216,6 +257,21 @@ class Runner:
         if changed is not None:
             observation.unsure = f"{changed} changed after this process had read it"
         return None, kept
+
+    def _compare_codes(
+        self, call: Call, started: float, observation: Observation
+    ) -> Broke | Stale | None:
+        """The end of an attempt that must not run here, for its inputs are made of other code."""
+        from pipekit.worker.code import compare_codes  # for steps that are given code
+
+        found = compare_codes(self._fingerprinter().codes, call.codes, first=self._one_at_a_time)
+        if found.other:
+            other = _OtherCode(pickle.dumps(found.other, 5))
+            return _broke(call, started, FailureKind.CODE_CHANGED, other, other.fingerprint)
+        if found.changed and self._has_run and self._one_at_a_time:
+            return Stale(call.token, found.changed)
+        observation.unsure = observation.unsure or found.changed
+        return None
 
     def _load(self, number: int, spec: ComponentSpec) -> Function:
         # What a module reads when it is imported, it keeps for those that import it in a step.
@@ -326,7 +382,13 @@ def _kind_of(error: BaseException) -> FailureKind:
         return FailureKind.EXITED
     if isinstance(error, KeyboardInterrupt):
         return FailureKind.STOPPED
-    return FailureKind.ERROR
+    # An artifact that it logged could not be stored.
+    return FailureKind.INFRASTRUCTURE if isinstance(error, StoreUnavailable) else FailureKind.ERROR
+
+
+def _lacked(call: Call, started: float, error: Exception, what: str) -> Broke:
+    broke = _broke(call, started, FailureKind.INFRASTRUCTURE, error)
+    return broke._replace(message=sentence_of(error, what), traceback="", exception=b"")
 
 
 def _broke(

@@ -156,6 +156,20 @@ _only: list[TaskLog] = []
 """The log of the one step that runs in this process, where it runs one at a time."""
 
 
+_script: list[TaskLog] = []
+"""The log of the task of the script that this process runs, where it has one."""
+
+
+def script_log(log: TaskLog | None) -> None:
+    """In a process that is a script with a task of its own: its log."""
+    _script[:] = [] if log is None else [log]
+
+
+def current_script() -> TaskLog | None:
+    """The log of this process's script; None where that has no task."""
+    return _script[0] if _script else None
+
+
 def only_step(log: TaskLog | None) -> None:
     """In a process that runs one step at a time: which it is, for the threads that it starts."""
     _only[:] = [] if log is None else [log]

@@ -456,21 +456,19 @@ def test_ctrl_c_exits_with_130_and_the_run_is_recorded_as_stopped(workspace: Wor
     assert workspace.pipekit("ls", "--json").json[0]["status"] == "stopped"
 
 
-def test_a_run_whose_process_is_gone_is_shown_so_to_people_and_as_recorded_in_json(
-    workspace: Workspace,
-) -> None:
+def test_a_run_whose_process_is_gone_is_closed_by_whoever_looks(workspace: Workspace) -> None:
     ready = workspace.folder / "ready"
     process = subprocess.Popen(
         [PIPEKIT, "run", "flow.py:stuck", "--ready", str(ready)],
         cwd=workspace.folder, env=workspace.environment(PIPEKIT_PROGRESS="off"),
     )  # fmt: skip
     _until(ready, process)
-    assert "(its process is gone)" not in workspace.pipekit("ls").out
+    assert "running" in workspace.pipekit("ls").out
     process.kill()
     process.wait()
-    assert "running (its process is gone)" in workspace.pipekit("ls").out
-    assert "running (its process is gone)" in workspace.pipekit("show").out
-    assert workspace.pipekit("ls", "--json").json[0]["status"] == "running"
+    assert "failed" in workspace.pipekit("ls").out
+    assert f"Its process (pid {process.pid} on" in workspace.pipekit("show").out
+    assert workspace.pipekit("ls", "--json").json[0]["status"] == "failed"
 
 
 def _until(path: Path, process: subprocess.Popen[Any]) -> None:

@@ -20,7 +20,17 @@ from pipekit.settings import Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 REFERENCE = README[README.index("\n## Reference\n") : README.index("\n## Platforms\n")]
-INTERNAL = {"of_running", "of_step", "bind", "defaults", "entry", "folder"}
+INTERNAL = {
+    "callbacks",
+    "of_running",
+    "of_step",
+    "of_watched",
+    "bind",
+    "defaults",
+    "entry",
+    "file",
+    "folder",
+}
 """Attributes for other parts of pipekit."""
 
 

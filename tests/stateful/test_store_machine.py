@@ -112,7 +112,7 @@ class Model:
         if move.to in TERMINAL:
             task.ended_at = move.at
         elif task.status in TERMINAL:
-            task.ended_at = None
+            task.started_at = task.ended_at = None
         if move.to is Status.RUNNING:
             task.started_at = task.started_at or move.at
         task.status, task.failure = move.to, move.failure

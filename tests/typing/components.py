@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, assert_type
 
-from pipekit import Component, component
+from pipekit import Component, Task, component
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +42,14 @@ def plain(frame: Frame, depth: int = 3) -> Model:
     return Model(depth)
 
 
+def in_a_minute(error: Exception, attempt: int) -> bool | float:
+    return 60.0 if attempt < 3 else False
+
+
+def tell(task: Task) -> None:
+    """Says that the step has ended."""
+
+
 fit = component(plain)
 fit_twice = component(plain, retries=2, name="fit-twice", version=2)
 
@@ -57,6 +65,11 @@ assert_type(component(fit, retries=1)(Frame()), Model)
 assert_type(component(fit, depends_on=[fit, "model.bin"], ignore="frame")(Frame()), Model)
 assert_type(component(fit, blind_spots="rerun", ignore=["flow.RATE"])(Frame()), Model)
 assert_type(load.options(retries=3, executor="inline", after=[clean], key="a")("a.csv"), Frame)
+assert_type(
+    fit.options(before=lambda task: task.name == "fit", retry_on=in_a_minute)(Frame()), Model
+)
+assert_type(component(fit, after=tell, on_status=lambda task, old, new: tell(task))(Frame()), Model)
+assert_type(fit.options(after=tell)(Frame()), Model)
 assert_type(load.map(["a.csv", "b.csv"], header=True), list[Frame])
 assert_type(clean.options(cache=False).map([Frame()]), list[Frame])
 

@@ -68,7 +68,7 @@ def an_artifact(name: str = "value", task_id: str = "t1", attempt: int = 1) -> A
 
 
 def a_memo(key: str = "k" * 64, run: str = "train 01j9zk7") -> Memo:
-    other = replace(VALUE, digest="e" * 64, preview="")
+    other = replace(VALUE, digest="e" * 64, preview="", codes=f"flow:Ü.x {'c' * 64}\nm::RATE 1")
     return Memo(key, "t1", run, 103.0, 1.5, (("value", VALUE), ('na"me', other)), READS)
 
 

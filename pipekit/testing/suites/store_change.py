@@ -9,7 +9,9 @@ import pytest
 from pipekit.model.records import (
     Change,
     Closing,
+    Edit,
     Move,
+    TaskSpec,
 )
 from pipekit.model.status import TERMINAL, Status
 from pipekit.ports import Store
@@ -252,7 +254,17 @@ class ChangeContract:
             task = a_task(status=Status.FAILED, started_at=99.0, stop_requested_at=103.0, **outcome)
             create(store, task)
             assert lands(store, move=a_move(Status.PENDING, Status.FAILED))
-            assert store.find_task("t1") == a_task(started_at=99.0)
+            assert store.find_task("t1") == a_task()
+
+        def test_out_of_a_terminal_status_may_bring_another_spec(self, store: Store) -> None:
+            create(store, a_task(status=Status.COMPLETED))
+            edit = Edit(spec=TaskSpec("flow:other"))
+            assert not lands(store, edit=edit)
+            assert not lands(store, edit=edit, move=a_move(Status.FAILED, Status.COMPLETED))
+            assert lands(store, edit=edit, move=a_move(Status.PENDING, Status.COMPLETED))
+            found = store.find_task("t1")
+            assert found is not None
+            assert found.spec.entry == "flow:other"
 
         def test_that_completes_leaves_no_failure_of_an_earlier_attempt(self, store: Store) -> None:
             create(store, a_task(status=Status.RUNNING, failure=FAILURE))

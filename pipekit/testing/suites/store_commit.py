@@ -55,6 +55,23 @@ class CommitContract:
                 "t3" * 32,
             }
 
+        def test_makes_none_where_the_first_is_refused_and_that_was_asked_for(
+            self, store: Store
+        ) -> None:
+            create(store, a_task("t1", status=Status.STOPPED), a_task("t2"))
+            move = a_move(Status.RUNNING, Status.PENDING)
+            changes = [Change("t1", move=move), Change("t2", move=move, memo=a_memo())]
+            before = everything(store, "t2")
+            assert store.commit(changes, if_first=True) == [False, False]
+            assert everything(store, "t2") == before
+            assert not store.find_memos(["k" * 64])
+
+        def test_makes_those_that_it_can_where_the_first_lands(self, store: Store) -> None:
+            create(store, a_task("t1"), a_task("t2", status=Status.STOPPED), a_task("t3"))
+            move = a_move(Status.RUNNING, Status.PENDING)
+            changes = [Change(task_id, move=move) for task_id in ("t1", "t2", "t3")]
+            assert store.commit(changes, if_first=True) == [True, False, True]
+
         def test_makes_changes_of_one_task_in_their_order(self, store: Store) -> None:
             changes = [
                 Change("t1", create=a_task(), events=(an_event(Transition.SUBMITTED),)),

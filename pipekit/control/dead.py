@@ -1,0 +1,105 @@
+"""Closes runs whose process is gone and could not record their end. Whoever looks at runs, stops or
+resumes one has that done first.
+
+On this host the process is asked for, by pid and start time; of another host the lease decides. A
+run that someone has closed, ended or resumed in the meantime is left as it is, with all its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipekit import liveness
+from pipekit.control.archive import Archive
+from pipekit.errors import short
+from pipekit.model.failure import Failure, FailureKind
+from pipekit.model.records import RUN_KINDS, Attempt, Change, Closing, Event, Kind, Move, Task
+from pipekit.model.status import Status, Transition, sources_of
+from pipekit.ports import Store
+
+_OPEN = sources_of(Transition.STOPPED)
+
+
+def close_dead(archive: Archive) -> list[Task]:
+    """Close every run of a home whose process is gone; these runs as they were. One query where
+    nothing is running.
+
+    Raises:
+        StoreUnavailable: the store cannot be read or written.
+    """
+    running = archive.store.list_tasks(kinds=RUN_KINDS, statuses=(Status.RUNNING,))
+    return [run for run in running if run.parent is None and _close(archive, run)]
+
+
+def close_if_dead(archive: Archive, run: Task) -> bool:
+    """The same for one run that was started by itself; whether it was closed now.
+
+    Raises:
+        StoreUnavailable: the store cannot be read or written.
+    """
+    return run.status is Status.RUNNING and _close(archive, run)
+
+
+def find_open_attempt(store: Store, task_id: str) -> Attempt | None:
+    """The attempt that someone runs, or did when they were last heard of."""
+    return next((one for one in store.list_attempts(task_id) if one.ended_at is None), None)
+
+
+def is_dead(attempt: Attempt, now: float) -> bool:
+    """Whether nobody runs the attempt any more. That of an agent is its queue's matter."""
+    if attempt.agent:
+        return False
+    alive = liveness.is_alive(attempt.host, attempt.pid, attempt.pid_started_at)
+    if alive is None:
+        return attempt.lease_until is not None and attempt.lease_until < now
+    return not alive
+
+
+def _close(archive: Archive, run: Task) -> bool:
+    store, now = archive.store, archive.clock.now()
+    attempt = find_open_attempt(store, run.id)
+    if attempt is None or not is_dead(attempt, now):
+        return False
+    failure = Failure(FailureKind.LOST, _message(run, attempt))
+    whole = Change(
+        run.id,
+        close=Closing(attempt.number, now, FailureKind.LOST.value, failure),
+        move=Move(sources_of(Transition.FAILED), Status.FAILED, now, failure),
+        events=(Event(run.id, now, Transition.FAILED, attempt.number),),
+    )
+    steps = list(_open_below(store, run.id))
+    changes = [whole, *(_step_change(store, step, now) for step in steps)]
+    # The first is the guard of the others: they are steps of that attempt of the run.
+    if not store.commit(changes, if_first=True)[0]:
+        return False
+    for step in steps:
+        if step.status is Status.RUNNING:
+            store.release_leases(step.id)
+    return True
+
+
+def _open_below(store: Store, parent: str) -> Iterator[Task]:
+    for task in store.list_tasks(parent=parent, statuses=_OPEN):
+        yield task
+        if task.kind is not Kind.STEP:
+            yield from _open_below(store, task.id)
+
+
+def _step_change(store: Store, step: Task, now: float) -> Change:
+    attempt = find_open_attempt(store, step.id) if step.status is Status.RUNNING else None
+    number = attempt.number if attempt is not None else 0
+    return Change(
+        step.id,
+        close=Closing(number, now, FailureKind.LOST.value) if number else None,
+        move=Move(_OPEN, Status.STOPPED, now),
+        events=(Event(step.id, now, Transition.STOPPED, number),),
+    )
+
+
+def _message(run: Task, attempt: Attempt) -> str:
+    where = f"pid {attempt.pid} on {attempt.host}"
+    if attempt.host == liveness.host_name():
+        text = f"Its process ({where}) ended without recording an end."
+    else:
+        text = f"Nothing was heard of its process ({where}) any more."
+    return f"{text} What completed is kept. Hint: pipekit resume {short(run.id)}"
