@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pipekit.api.component import Component as Component
     from pipekit.api.component import component as component
+    from pipekit.api.controller import PipelineController as PipelineController
     from pipekit.api.current_task import current_task as current_task
     from pipekit.api.current_task import log_artifact as log_artifact
     from pipekit.api.current_task import log_figure as log_figure
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from pipekit.api.current_task import report_progress as report_progress
     from pipekit.api.future import Future as Future
     from pipekit.api.future import get as get
+    from pipekit.api.logger import Logger as Logger
     from pipekit.api.pipeline import Pipeline as Pipeline
     from pipekit.api.pipeline import pipeline as pipeline
     from pipekit.api.storage import get_local_copy as get_local_copy
     from pipekit.api.storage import upload as upload
+    from pipekit.api.sweep import Sweep as Sweep
+    from pipekit.api.sweep import grid as grid
+    from pipekit.api.sweep import tune as tune
     from pipekit.api.task import Task as Task
     from pipekit.api.waiting import as_completed as as_completed
     from pipekit.api.waiting import task_of as task_of
@@ -34,15 +39,21 @@ if TYPE_CHECKING:
     from pipekit.errors import StepFailed as StepFailed
     from pipekit.errors import StepSkipped as StepSkipped
     from pipekit.errors import Stopped as Stopped
+    from pipekit.model.space import integers as integers
+    from pipekit.model.space import log_uniform as log_uniform
+    from pipekit.model.space import uniform as uniform
     from pipekit.model.status import Status as Status
 
 _EXPORTS = {
     "Component": "pipekit.api.component",
     "Future": "pipekit.api.future",
+    "Logger": "pipekit.api.logger",
     "Pipeline": "pipekit.api.pipeline",
     "PipekitError": "pipekit.errors",
+    "PipelineController": "pipekit.api.controller",
     "Status": "pipekit.model.status",
     "StepFailed": "pipekit.errors",
+    "Sweep": "pipekit.api.sweep",
     "StepSkipped": "pipekit.errors",
     "Stopped": "pipekit.errors",
     "Task": "pipekit.api.task",
@@ -51,13 +62,18 @@ _EXPORTS = {
     "current_task": "pipekit.api.current_task",
     "get": "pipekit.api.future",
     "get_local_copy": "pipekit.api.storage",
+    "grid": "pipekit.api.sweep",
+    "integers": "pipekit.model.space",
     "log_artifact": "pipekit.api.current_task",
     "log_figure": "pipekit.api.current_task",
     "log_metric": "pipekit.api.current_task",
+    "log_uniform": "pipekit.model.space",
     "pipeline": "pipekit.api.pipeline",
     "register_serializer": "pipekit.artifacts.registered",
     "report_progress": "pipekit.api.current_task",
     "task_of": "pipekit.api.waiting",
+    "tune": "pipekit.api.sweep",
+    "uniform": "pipekit.model.space",
     "upload": "pipekit.api.storage",
     "wait": "pipekit.api.waiting",
 }

@@ -315,8 +315,9 @@ class TransferFailed(PipekitError):
 
     def __init__(self, *, url: str, what: str, reason: str, hint: str = "") -> None:
         self.url = url
-        where = f"{url} could not be downloaded" if what == "downloaded" else f"Nothing came to {url}"
-        super().__init__(f"{where}: {reason}.", hint=hint or "try again, or look at the URL.")
+        failed = f"{url} could not be downloaded"
+        went = failed if what == "downloaded" else f"Nothing came to {url}"
+        super().__init__(f"{went}: {reason}.", hint=hint or "try again, or look at the URL.")
 
 
 class ArchiveRefused(PipekitError):

@@ -128,7 +128,8 @@ class Store(Protocol):
     ) -> Task | None:
         """Take the task that has waited longest on the first of these queues that has one and is
         not paused: it is running from now on, in a next attempt that the claimer has until
-        `until`. One transaction: nobody else takes it. None where none waits."""
+        `until`, and whose console is `claimed_log`. One transaction: nobody else takes it. None
+        where none waits."""
 
     def list_lost(self, now: float) -> list[Attempt]:
         """Open attempts of agents whose lease was over before `now`."""
@@ -388,6 +389,8 @@ class Outcome:
     is no more."""
     interrupted: bool = False
     """Ctrl-C ended it, in a pipeline that was called in a pipeline."""
+    is_recorded: bool = False
+    """Whoever ran it, elsewhere, has recorded how it ended."""
 
 
 class Executor(Protocol):

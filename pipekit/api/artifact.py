@@ -125,11 +125,17 @@ class Artifacts(Mapping[str, ArtifactView]):
     """
 
     def __init__(
-        self, archive: Archive, task_id: str, task_name: str, reused_from: str | None = None
-    ) -> None:
+        self, archive: Archive, task_id: str, task_name: str, reused_from: str | None = None, *,
+        since: int = 0,
+    ) -> None:  # fmt: skip
+        """`since`: what attempts up to this one made does not count any more."""
         self._task_id = task_id
         self._task_name = task_name
-        recorded = archive.store.list_artifacts(task_id)
+        recorded = [
+            artifact
+            for artifact in archive.store.list_artifacts(task_id)
+            if artifact.attempt > since or artifact.attempt == 0
+        ]
         if reused_from is not None:
             own = {artifact.name for artifact in recorded}
             theirs = archive.store.list_artifacts(reused_from)

@@ -71,7 +71,7 @@ def call(
     before: tuple[Step, ...] = ()
     if after:
         before = tuple([step for future in after if (step := capture.wait_for(future))])
-    step = _add(run, use, arguments, tuple(capture.sources), sent, capture.needs, before, key)
+    step = add_step(run, use, arguments, tuple(capture.sources), sent, capture.needs, before, key)
     if step.mailbox is not None:
         _run_here(step)
     if run.until is not None:
@@ -81,12 +81,16 @@ def call(
     return tuple([Future(step, output) for output in use.outputs])
 
 
-def _add(
+def add_step(
     run: Run, use: Use, arguments: tuple[Argument, ...], sources: tuple[Source, ...], sent: bytes,
     needs: set[int], after: tuple[Step, ...], user_key: str,
 ) -> Step:  # fmt: skip
+    """Add a step to the run whose arguments are captured."""
     parts = ["step", use.entry, user_key] if user_key else ["step", use.entry]
-    for argument in arguments:
+    counted = arguments
+    if run.is_declared:
+        parts, counted = ["declared", use.name], ()
+    for argument in counted:
         parts.append(argument.name)
         if argument.digest is not None:
             parts.append(argument.digest)

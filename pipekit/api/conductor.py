@@ -177,15 +177,15 @@ def conduct(
     """See a run that is a part of no other to its end; `begin` has its beginning recorded."""
     run.view = _viewed
     session.enter_run()
-    with listening(), ended_by_signals(lambda: session.scheduler.send(run, StopAsked())):
+    with listening(), ended_by_signals(lambda name: _interrupt(run, name)):
         try:
             begin()
             conducted = _conduct(run, pipeline, args, kwargs)
             if pipeline.callbacks.is_watched and run.fatal is None:
                 conducted.tell_end(pipeline)
             return conducted
-        except BaseException:
-            _give_up(run)
+        except BaseException as error:
+            _give_up(run, error)
             raise
         finally:
             run.callbacks.end()
@@ -193,8 +193,15 @@ def conduct(
                 session.leave_run()
 
 
-def _give_up(run: Run) -> None:
+def _interrupt(run: Run, by: str) -> None:
+    run.be_interrupted(by)
+    run.session.scheduler.send(run, StopAsked())
+
+
+def _give_up(run: Run, error: BaseException) -> None:
     """An interrupt came where nothing else takes it: the run is to have an end all the same."""
+    if isinstance(error, KeyboardInterrupt):
+        run.be_interrupted(str(error))
     if run.is_begun and not run.is_elsewhere and not run.over.is_open:
         run.session.kill(run)
         run.over.wait()
@@ -305,7 +312,7 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
         started_at=run.started_at,
         spec=TaskSpec(
             pipeline.entry,
-            parameters={name: _shown(value) for name, value in bound.items()},
+            parameters={name: shown_parameter(value) for name, value in bound.items()},
             settings={"executor": run.executor}
             | ({"until": run.until.name} if run.until is not None else {})
             | ({"audit": True} if run.audits is not None else {})
@@ -317,14 +324,16 @@ def _record_start(run: Run, pipeline: Pipeline[Any, Any], bound: dict[str, Any])
             folder=run.folder,
         ),
         arguments=stored.values,
-        type="controller",
+        type=pipeline.task_type,
         version=pipeline.version,
     )
     session.begin(run, task, stored.contents)
     session.keep_source(run, source)
 
 
-def _shown(value: Any) -> Any:
+def shown_parameter(value: Any) -> Any:
+    """A value as it is recorded among the parameters: itself where it is plain, else a line about
+    it."""
     if type(value) in run_arguments.PLAIN:
         return value
     return line_of(value, _SHOWN_CHARACTERS)
@@ -350,7 +359,7 @@ def _conduct(
             raise run.stopping
         if pipeline.callbacks.is_watched and run.parent is None:
             watched_run.begin(run, pipeline)
-        value = get(pipeline.function(*args, **kwargs))
+        value = get(pipeline.call_function(args, kwargs))
         if run.is_elsewhere:
             return Conducted(run, value, None)
         stored, content = session.archive.artifacts.put(
@@ -425,7 +434,7 @@ def _see_to_end(run: Run, error: BaseException | None) -> BaseException | None:
                 run.session.kill(run.root)
             else:
                 error = interrupt
-                run.session.scheduler.send(run, StopAsked())
+                _interrupt(run, str(interrupt))
     return error
 
 

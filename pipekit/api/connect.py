@@ -9,12 +9,13 @@ the type of the value that the code has.
 from __future__ import annotations
 
 import dataclasses
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from pipekit.artifacts.preview import line_of
-from pipekit.control.script import ScriptRun
+from pipekit.control.script import Script
 from pipekit.errors import UsageError
 from pipekit.model.excerpt import excerpt
 from pipekit.model.sections import GENERAL, fitted
@@ -58,29 +59,39 @@ class ConnectedDict(dict[Any, Any]):
 class Connection:
     """One connected object: what it holds now, and what of it is recorded."""
 
-    def __init__(self, run: ScriptRun, held: list[Any], section: str) -> None:
+    def __init__(self, run: Script, held: list[Any], section: str) -> None:
         """`held` are the objects that hold the same settings: the script's own first."""
         self._run = run
         self._held = held
         self._section = section
-        self._known: dict[str, Any] = {}
+        self._known: list[dict[str, Any]] = []
+        """Of each of these, what was recorded of it last."""
 
     def record(self) -> None:
         """Record what has changed since it was done last; nothing after the task's end."""
         if self._run.is_over:
             return
-        for held in self._held:
+        changed: dict[str, Any] = {}
+        for index, held in enumerate(self._held):
             now = _recorded(_flat(self._section, _values(held)))
-            changed = {k: v for k, v in now.items() if self._known.get(k, _NEVER) != v}
-            if changed:
-                self._known.update(changed)
-                self._run.set_parameters(changed)
+            if index == len(self._known):
+                self._known.append({} if index == 0 else now)
+            known = self._known[index]
+            changed |= {k: v for k, v in now.items() if not _is_same(known.get(k, _NEVER), v)}
+            self._known[index] = now
+        if changed:
+            self._run.set_parameters(changed)
 
 
 _NEVER: Any = object()
 
 
-def connect(run: ScriptRun, obj: T, section: str = "") -> T:
+def _is_same(a: Any, b: Any) -> bool:
+    """Equal, and of the same type: 1, 1.0 and True are three values."""
+    return type(a) is type(b) and (a == b or repr(a) == repr(b))
+
+
+def connect(run: Script, obj: T, section: str = "") -> T:
     """Connect `obj` with the task; returns what the script is to use from now on: `obj` itself, or
     where that cannot change (a frozen dataclass, a named tuple's like) one of its kind.
 
@@ -91,10 +102,10 @@ def connect(run: ScriptRun, obj: T, section: str = "") -> T:
     section = section or (ARGS if isinstance(obj, Namespace) else GENERAL)
     if "/" in section:
         raise UsageError(f"A section cannot be named {section!r}.", hint="leave the '/' out.")
-    injected: Any = _injected(obj, _values(obj), run.parameters, section)
+    injected: Any = _injected(obj, _values(obj), run, section)
     held = [injected]
     connection = Connection(run, held, section)
-    if isinstance(injected, dict):
+    if type(injected) is dict:
         injected = ConnectedDict(injected, connection)
         held.append(injected)
     connection.record()
@@ -135,23 +146,23 @@ def _values(obj: Any) -> Mapping[Any, Any]:
     return dict(vars(obj))
 
 
-def _injected(obj: Any, values: Mapping[Any, Any], recorded: Mapping[str, Any], prefix: str) -> Any:
-    """`obj` with what is recorded under its keys."""
+def _injected(obj: Any, values: Mapping[Any, Any], run: Script, prefix: str) -> Any:
+    """`obj` with what the task was given under its keys."""
     given: dict[Any, Any] = {}
     for name, value in values.items():
         key = f"{prefix}/{name}"
         if _holds_settings(value):
-            inner = _injected(value, _values(value), recorded, key)
+            inner = _injected(value, _values(value), run, key)
             if inner is not value:
                 given[name] = inner
-        elif key in recorded and recorded[key] != _as_recorded(value):
-            given[name] = fitted(key, recorded[key], value)
+        elif key in run.given and not _is_same(run.given[key], as_recorded(value)):
+            given[name] = fitted(key, run.given[key], value)
     if isinstance(obj, dict):
         known = {f"{prefix}/{name}" for name in values}
-        for key in recorded:
+        for key in run.added:
             below, _, name = key.rpartition("/")
             if below == prefix and key not in known:
-                given[name] = recorded[key]  # the code finds it under this key, if it looks
+                given[name] = run.given[key]  # the code finds it under this key, if it looks
     return _with(obj, given)
 
 
@@ -167,7 +178,10 @@ def _with(obj: Any, given: dict[Any, Any]) -> Any:
         _set(obj, given)
     elif _is_model(obj):
         # Through its own validation: its types are the ones that count.
-        fresh = type(obj).model_validate({**_values(obj), **given})
+        try:
+            fresh = type(obj).model_validate({**_values(obj), **given})
+        except ValueError as error:
+            raise UsageError(f"{type(obj).__qualname__} refuses {given!r}: {error}") from error
         if obj.model_config.get("frozen"):
             return fresh
         _set(obj, {name: getattr(fresh, name) for name in given})
@@ -199,19 +213,19 @@ def _flat(prefix: str, values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _recorded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _as_recorded(value) for key, value in values.items()}
+    return {key: as_recorded(value) for key, value in values.items()}
 
 
-def _as_recorded(value: Any) -> Any:
+def as_recorded(value: Any) -> Any:
     """The value as plain JSON; of others a text, from which it can be made again where its type
     takes one."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-        return [_as_recorded(item) for item in items]
+        return [as_recorded(item) for item in items]
     if isinstance(value, Mapping):
-        return {str(key): _as_recorded(item) for key, item in value.items()}
+        return {str(key): as_recorded(item) for key, item in value.items()}
     if isinstance(value, bool | int | float | str):
         return _plain_of(value)
     member = getattr(value, "value", None)
@@ -224,7 +238,9 @@ def _as_recorded(value: Any) -> Any:
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "ndim", None) == 0:
         return item()  # a NumPy number
-    return excerpt(line_of(value, _SHOWN_CHARACTERS), _SHOWN_CHARACTERS)
+    # Without where it lies in memory: another process would take that for another value.
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", line_of(value, _SHOWN_CHARACTERS))
+    return excerpt(text, _SHOWN_CHARACTERS)
 
 
 def _plain_of(value: Any) -> Any:

@@ -5,6 +5,7 @@ A function that logs stays a plain function: outside of steps and pipelines noth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipekit.control.current import current_run
@@ -45,7 +46,7 @@ def log_metric(name: str, value: Any, *, step: int | None = None) -> None:
     Raises:
         UsageError: the value is no number, `step` no whole number, or the task has ended.
     """
-    log = _log()
+    log = log_of_here()
     if log is not None:
         log.metric(name, value, step)
 
@@ -58,7 +59,7 @@ def log_artifact(name: str, value: Any) -> None:
         UsageError: the component returns something of that name, or the task has ended.
         NotSerializable: the value cannot be stored.
     """
-    log = _log()
+    log = log_of_here()
     if log is not None:
         log.artifact(name, value)
 
@@ -74,9 +75,9 @@ def log_figure(name: str, figure: Any) -> None:
     Raises:
         UsageError: it is no figure; otherwise as `log_artifact`.
     """
-    log = _log()
+    log = log_of_here()
     if log is not None:
-        log.artifact(name, _figure_of(name, figure))
+        log.artifact(name, figure_of(figure, f"log_figure({name!r}, …)"))
 
 
 def report_progress(done: float, total: float | None = None) -> None:
@@ -89,12 +90,13 @@ def report_progress(done: float, total: float | None = None) -> None:
     Raises:
         UsageError: one is no number, or the task has ended.
     """
-    log = _log()
+    log = log_of_here()
     if log is not None:
         log.progress(done, total)
 
 
-def _log() -> TaskLog | None:
+def log_of_here() -> TaskLog | None:
+    """The log of the task whose code is running; None where there is none."""
     step = current_step()
     if step is not None:
         return step
@@ -102,7 +104,24 @@ def _log() -> TaskLog | None:
     return current_script() if run is None else run.log
 
 
-def _figure_of(name: str, value: Any) -> Any:
+def logs_of_here() -> Iterator[TaskLog]:
+    """That one, and those of the tasks around it that this process can log to."""
+    step, run, script = current_step(), current_run.get(), current_script()
+    if step is not None:
+        yield step
+    while run is not None:
+        yield run.log
+        run = run.parent
+    if script is not None:
+        yield script
+
+
+def figure_of(value: Any, asked: str) -> Any:
+    """The matplotlib figure that a value is, or has.
+
+    Raises:
+        UsageError: it has none; `asked` is the call that wants one.
+    """
     import sys
 
     from pipekit.errors import UsageError
@@ -112,6 +131,6 @@ def _figure_of(name: str, value: Any) -> Any:
         if module is not None and isinstance(candidate, module.Figure):
             return candidate
     raise UsageError(
-        f"log_figure({name!r}, …) takes a matplotlib figure, not a {type(value).__qualname__}.",
+        f"{asked} takes a matplotlib figure, not a {type(value).__qualname__}.",
         hint="log other values with log_artifact(name, value).",
     )

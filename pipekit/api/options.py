@@ -61,4 +61,5 @@ class PipelineKeywords(TypedDict, total=False):
     before: Before | None
     after: After | None
     on_status: OnStatus | None
+    queue: str
     cache: bool

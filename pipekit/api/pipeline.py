@@ -42,7 +42,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 __tracebackhide__ = True
 """For pytest: where a run raises, a test's traceback ends at the user's line."""
-_OPTIONS = ("name", "project", "version", "on_failure", "executor", "cache", *CALLBACKS)
+_OPTIONS = ("name", "project", "version", "on_failure", "executor", "cache", "queue", *CALLBACKS)
+SERVICES_QUEUE = "services"
+"""Where submitted pipelines wait: who serves it runs them, and lets others have the other
+queues."""
 
 
 class Pipeline(Generic[P, R_co]):
@@ -54,11 +57,14 @@ class Pipeline(Generic[P, R_co]):
         project: Under which its runs are grouped.
     """
 
+    task_type = "controller"
+    """What its runs are recorded as."""
+
     def __init__(
         self, function: Callable[P, R_co], *, name: str = "", project: str = "", version: str = "",
         on_failure: OnFailure = "fail", executor: str = "", cache: bool = True,
         refresh: Iterable[str] = (), before: Before | None = None, after: After | None = None,
-        on_status: OnStatus | None = None,
+        on_status: OnStatus | None = None, queue: str = SERVICES_QUEUE,
     ) -> None:  # fmt: skip
         if not callable(function):
             raise UsageError(
@@ -80,6 +86,7 @@ class Pipeline(Generic[P, R_co]):
         self.executor = executor
         self.cache: bool = cache
         self.refresh: tuple[str, ...] = _names(refresh)
+        self.queue: str = check_name(queue, f"Queue of pipeline {self.name!r}") or SERVICES_QUEUE
         self.callbacks: ComponentOptions = ComponentOptions(
             name=self.name, before=before, after=after, on_status=on_status
         )
@@ -131,6 +138,21 @@ class Pipeline(Generic[P, R_co]):
             self, run, again=from_, accepts=accept_changes, executor=executor, given=arguments
         )
 
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Task:
+        """Put a run on the queue `services`, or that of `.options(queue=…)`, and return its `Task`
+        at once. An agent that serves the queue runs it, with the project's files as they are now:
+        `pipekit agent`.
+
+        Raises:
+            NotRunnable: another process could not run it: it is not found by name, or an argument
+                or a callback cannot travel.
+        """
+        from pipekit.api.submit import submit_now
+        from pipekit.api.task import Task
+
+        archive, task = submit_now(self, args, kwargs)
+        return Task(archive, task.id)
+
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """What a run would do now: which steps must run, which may, which are cached. Runs no step
         and records no run; the pipeline function itself is called.
@@ -150,7 +172,7 @@ class Pipeline(Generic[P, R_co]):
         self, *, executor: str | None = None, name: str | None = None, project: str | None = None,
         version: str | None = None, on_failure: OnFailure | None = None, cache: bool | None = None,
         refresh: str | Iterable[str] | None = None, before: Before | None = None,
-        after: After | None = None, on_status: OnStatus | None = None,
+        after: After | None = None, on_status: OnStatus | None = None, queue: str | None = None,
     ) -> Pipeline[P, R_co]:  # fmt: skip
         """The same pipeline with other options: those of `pipeline`, and `refresh`.
 
@@ -178,7 +200,12 @@ class Pipeline(Generic[P, R_co]):
             before=self.callbacks.before if before is None else before,
             after=self.callbacks.after if after is None else after,
             on_status=self.callbacks.on_status if on_status is None else on_status,
+            queue=self.queue if queue is None else queue,
         )
+
+    def call_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the function, in the context of a run; what it returns."""
+        return self.function(*args, **kwargs)
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Pipeline[P, R_co]: ...
@@ -225,16 +252,21 @@ class Pipeline(Generic[P, R_co]):
         return self._binder.defaults
 
     @property
+    def _found_by(self) -> Callable[..., Any]:
+        """The function whose name and file its record has."""
+        return self.function
+
+    @property
     def entry(self) -> str:
         """`module:qualname` of the function."""
-        origin = origin_of(self.function)
+        origin = origin_of(self._found_by)
         return str(origin) if origin else f"{self.name} (by value)"
 
     @property
     def file(self) -> str:
         """The absolute path of its file; empty where it has none (a notebook)."""
         try:
-            file = inspect.getfile(inspect.unwrap(self.function))
+            file = inspect.getfile(inspect.unwrap(self._found_by))
         except TypeError:
             return ""
         return "" if file.startswith("<") else os.path.abspath(file)
@@ -310,6 +342,7 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
             it is called.
         after: Called with the `Task` when the run's end is recorded, whatever it is.
         on_status: Called with the `Task`, its old and its new status.
+        queue: Where its runs wait that are submitted: `services` (default).
 
     Raises:
         UsageError: an option is unknown, or its value cannot be right.

@@ -93,7 +93,7 @@ def _conduct(run: PlanRun, pipeline: Pipeline[Any, Any], args: Any, kwargs: Any)
     carry_runs()
     token = current_run.set(run)
     try:
-        value = pipeline.function(*args, **kwargs)
+        value = pipeline.call_function(args, kwargs)
         run.returned = True
         return get(value)
     except PlanEnded as ended:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipekit.api import run_arguments
 from pipekit.api.conductor import Conducted, conduct
+from pipekit.api.controller_record import CONTROLLER
 from pipekit.api.pipeline import Pipeline
 from pipekit.capture.source_text import source_text_of
 from pipekit.control.current import current_run
@@ -81,7 +82,8 @@ def resume_now(
         recorded.pop("until", None)
     source = source_text_of(pipeline.function, session.fingerprinter.root)
     spec = spec_for(
-        task, settings=recorded, file=pipeline.file or task.spec.file, source=source.digest
+        task, settings=recorded, file=pipeline.file or task.spec.file,
+        source=source.digest or task.spec.source,
     )
     with _in_folder(task):
         run = Run(session, task_id=task.id, name=task.name, project=task.project, executor=executor)
@@ -223,6 +225,10 @@ def find_pipeline(task: Task) -> Pipeline[Any, Any]:
         NotResumable: the record does not lead to it, or not any more.
         Exception: whatever importing the module raises.
     """
+    if task.spec.entry.startswith(CONTROLLER):
+        from pipekit.api.controller_pipeline import pipeline_of  # where there is one
+
+        return pipeline_of(task)
     module_name, colon, qualname = task.spec.entry.partition(":")
     if not colon:
         raise not_found(task, "it was defined where no import finds it, as in a notebook")
@@ -234,6 +240,10 @@ def find_pipeline(task: Task) -> Pipeline[Any, Any]:
         check_file(task)
         module = loading.import_module(Origin(module_name, "", task.spec.file), is_main=False)
     found = walk(module, qualname)
+    if task.type == "sweep":
+        from pipekit.api.sweep import sweep_of  # where there is one
+
+        found = sweep_of(found, task.name)
     if not isinstance(found, Pipeline):
         raise not_found(task, f"{task.spec.file or module_name} has no pipeline {qualname!r}")
     return found

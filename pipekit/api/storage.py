@@ -26,6 +26,9 @@ def get_local_copy(
     go that were used longest ago, and none that was within the last hour. Do not change a copy: a
     changed one is downloaded again, with a warning.
 
+    A step that calls this is reused as any other, whatever has become of the file. Called in the
+    pipeline function and passed on, the path counts by its content.
+
     Args:
         url: `https://…`, `s3://…`, `gs://…` or any other URL of fsspec (`pip install
             'pipekit[files]'`; http needs nothing), where it has folders a folder too. A path or

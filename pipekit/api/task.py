@@ -1,175 +1,37 @@
-"""`Task`: the record of a run or a step, as users see it. Reads, and tells others what is wanted."""
+"""`Task`: the record of a run, a step or a script, as users see it. Reads, and tells others what is
+wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.artifact import Artifacts
 from pipekit.api.metric import Metrics
+from pipekit.api.reported import ReportVerbs
+from pipekit.api.task_handle import settings_of as settings_of
+from pipekit.api.task_lookup import LookupVerbs
+from pipekit.api.task_making import MakingVerbs
+from pipekit.api.task_parameters import ParameterVerbs
+from pipekit.api.task_verbs import StatusVerbs
 from pipekit.clock import to_datetime
-from pipekit.errors import (
-    NotFound,
-    PipekitError,
-    StoreUnavailable,
-    TaskNotFound,
-    UsageError,
-    listed,
-    nearest,
-    short,
-)
+from pipekit.errors import NotFound, PipekitError, listed, nearest, short
 from pipekit.model.failure import Failure
-from pipekit.model.records import RUN_KINDS, Attempt, Kind
-from pipekit.model.records import Task as TaskRecord
+from pipekit.model.records import Attempt, Kind
 from pipekit.model.status import TERMINAL, Status
 
 if TYPE_CHECKING:
     from networkx import DiGraph
 
-    from pipekit.control.archive import Archive
-    from pipekit.control.step import Step
     from pipekit.control.why import Why
-    from pipekit.settings import Settings
 
 
-_RECORDED_WITHIN_SECONDS = 5.0
-
-
-class Task:
-    """A run or a step: what it was given, what became of it, what it made.
+class Task(ReportVerbs, LookupVerbs, MakingVerbs, ParameterVerbs, StatusVerbs):
+    """A run, a step or a script: what it was given, what became of it, what it made.
 
     What is read is as the store has it at that moment; a task that has ended is read once.
     """
-
-    def __init__(self, archive: Archive, task_id: str, *, step: Step | None = None) -> None:
-        self._archive = archive
-        self._step = step
-        self._ended: TaskRecord | None = None
-        self._is_running = False
-        self._waits = True
-        """Whether `value` may wait for the end of a step that goes on."""
-        self.id = task_id
-
-    @classmethod
-    def of_step(cls, step: Step) -> Task:
-        """The task of a step of a run that goes on in this process."""
-        return cls(step.run.session.archive, step.task_id, step=step)
-
-    @classmethod
-    def of_watched(cls, step: Step) -> Task:
-        """The same for a callback: the step's end may wait for that in turn."""
-        task = cls.of_step(step)
-        task._waits = False
-        return task
-
-    @classmethod
-    def of_running(cls, archive: Archive, task_id: str) -> Task:
-        """The task whose code runs in this process, which is recorded soon if it is not yet."""
-        task = cls(archive, task_id)
-        task._is_running = True
-        return task
-
-    @classmethod
-    def get_task(
-        cls,
-        task_id: str | None = None,
-        *,
-        project_name: str | None = None,
-        task_name: str | None = None,
-    ) -> Task:
-        """The task of an id, or the newest run of a name.
-
-        Looks into the home of the working folder's project, or that of `PIPEKIT_HOME`; in a step,
-        into the one that it is recorded in.
-
-        Args:
-            task_id: The id, or its beginning as long as that is unique.
-            project_name: Without an id: only runs of this project.
-            task_name: Without an id: only runs of this name.
-
-        Raises:
-            TaskNotFound: there is none, or the id's beginning is that of more than one.
-        """
-        archive = _archive()
-        _close_dead(archive)
-        if task_id is not None:
-            return cls(archive, archive.get_task(task_id).id)
-        found = cls.get_tasks(project_name=project_name, task_name=task_name, limit=1)
-        if found:
-            return found[0]
-        given = {"project": project_name, "name": task_name}
-        wanted = " and ".join(f"{key} {value!r}" for key, value in given.items() if value)
-        known = sorted(
-            {task.name for task in archive.store.list_tasks(kinds=RUN_KINDS, limit=1000)}
-        )
-        has = f"There are runs of: {listed(known)}." if known else "There are no runs."
-        raise TaskNotFound(
-            f"No run has the {wanted}. {has}" if wanted else has,
-            hint=nearest(task_name or "", known) or "'pipekit doctor' shows which store is used.",
-        )
-
-    @classmethod
-    def get_tasks(
-        cls,
-        *,
-        project_name: str | None = None,
-        task_name: str | None = None,
-        status: Status | str | None = None,
-        limit: int | None = None,
-    ) -> list[Task]:
-        """Runs, newest first, child runs among them: those of a project, a name, a status.
-
-        Raises:
-            UsageError: there is no such status.
-        """
-        statuses: tuple[Status, ...] = ()
-        if status is not None:
-            words = [known.value for known in Status]
-            if status not in words:
-                raise UsageError(
-                    f"No status is {status!r}. There are: {', '.join(words)}.",
-                    hint=nearest(str(status), words),
-                )
-            statuses = (Status(status),)
-        archive = _archive()
-        _close_dead(archive)
-        found = archive.store.list_tasks(
-            kinds=RUN_KINDS, project=project_name, name=task_name, statuses=statuses, limit=limit
-        )
-        return [cls(archive, record.id) for record in found]
-
-    @property
-    def record(self) -> TaskRecord:
-        """The row as it is recorded."""
-        if self._ended is not None:
-            return self._ended
-        step = self._step
-        found = self._archive.store.find_task(self.id)
-        if found is None and step is not None:
-            from pipekit.control.recorder import task_record
-
-            return task_record(step, step.status, started_at=step.started_at)
-        if found is None and self._is_running:
-            found = self._wait_for_record()
-        if found is None:
-            raise PipekitError(f"Task {self.id} is not in the store any more.")
-        if found.status in TERMINAL:
-            self._ended = found
-        return found
-
-    def _wait_for_record(self) -> TaskRecord:
-        end = monotonic() + _RECORDED_WITHIN_SECONDS
-        while (found := self._archive.store.find_task(self.id)) is None:
-            if monotonic() > end:
-                raise PipekitError(
-                    f"Task {self.id} is not in the store that this process sees.",
-                    hint="a store in memory is seen by inline steps only: use another, or "
-                    "executor='inline'.",
-                )
-            sleep(0.005)
-        return found
 
     @property
     def name(self) -> str:
@@ -204,6 +66,9 @@ class Task:
     @property
     def status(self) -> Status:
         """`Status` compares equal to its text: `task.status == "completed"`."""
+        return self._standing()
+
+    def _standing(self) -> Status:
         step = self._step
         if step is not None and (step.ended or step.status is Status.RUNNING):
             return step.status
@@ -295,7 +160,8 @@ class Task:
     def artifacts(self) -> Artifacts:
         """Its stored values by name."""
         record = self.record
-        return Artifacts(self._archive, self.id, record.name, record.reused_from)
+        since = self.last_forgotten(record)
+        return Artifacts(self._archive, self.id, record.name, record.reused_from, since=since)
 
     @property
     def metrics(self) -> Metrics:
@@ -303,7 +169,8 @@ class Task:
         reused from."""
         record = self.record
         logged = self._archive.store.list_metrics(record.reused_from or self.id)
-        return Metrics(self.id, record.name, logged)
+        since = self.last_forgotten(record)
+        return Metrics(self.id, record.name, [one for one in logged if one.attempt > since or not since])
 
     @property
     def why(self) -> Why:
@@ -323,14 +190,19 @@ class Task:
         """
         if self._step is not None and self._waits:
             self._step.run.wait_for([self._step])
-        status = self.status
+        status = self._standing()
         if status is not Status.COMPLETED:
             why = f": {self.error}" if self.error else "."
             raise PipekitError(
                 f"Task {self.name!r} ({short(self.id)}) has no value, for it is {status.value}{why}"
             )
-        artifacts = self.artifacts
-        values = [artifacts[name].get() for name in self.record.spec.outputs]
+        artifacts, outputs = self.artifacts, self.record.spec.outputs
+        if not outputs:
+            raise PipekitError(
+                f"Task {self.name!r} ({short(self.id)}) has no value: it is a script, and what it "
+                "made are its artifacts."
+            )
+        values = [artifacts[name].get() for name in outputs]
         return values[0] if len(values) == 1 else tuple(values)
 
     def stop(self, *, wait: bool = True, timeout: float | None = None) -> bool:
@@ -372,19 +244,67 @@ class Task:
         """What it wrote to its console, of every attempt in order."""
         return "".join(self.read_log(attempt) for attempt in self.attempts)
 
-    def read_log(self, attempt: Attempt) -> str:
-        """What one attempt wrote to its console."""
-        if not attempt.log_path:
-            return ""
-        path = self._archive.settings.home / attempt.log_path
-        try:
-            with path.open("rb") as file:
-                file.seek(attempt.log_start)
-                end = attempt.log_end
-                data = file.read() if end is None else file.read(end - attempt.log_start)
-        except FileNotFoundError:
-            return ""
-        return data.decode(errors="replace")
+    def clone(
+        source_task: Task | str,
+        name: str = "",
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        project: str = "",
+        comment: str = "",
+        tags: Iterable[str] | None = None,
+    ) -> Task:
+        """A new draft that is this task with other parameters: `task.clone(…)`, or
+        `Task.clone(source_task=…)` of a task or an id. It has what the task was given, and nothing
+        of what it made; the task stays as it is.
+
+        Args:
+            source_task: Its id, where it is called on the class.
+            name: Default: `Clone of` and the name.
+            parameters: In place of the recorded ones, each turned into the type of the one before;
+                one that is not known is added, and that is said. A key without a section means the
+                one section that has it, else `General`.
+            project: Default: the same.
+            comment: In words, about the clone.
+            tags: Default: the same.
+
+        Raises:
+            UsageError: a value does not fit, or a task of its kind is not cloned.
+        """
+        from pipekit.api.cloning import clone_task
+        from pipekit.api.task_making import task_of
+
+        source = task_of(source_task)
+        made = clone_task(source, name, parameters or {}, project, comment, tags)
+        return Task(source._archive, made.id)
+
+    def enqueue(task: Task | str, queue_name: str = "default", *, force: bool = False) -> None:
+        """Have an agent run a draft: `task.enqueue("default")`, or `Task.enqueue(task, …)` of a
+        task or an id. Where no agent serves the queue, that is said.
+
+        Args:
+            task: Its id, where it is called on the class.
+            queue_name: Any name.
+            force: Where it has ended: begin it anew.
+
+        Raises:
+            UsageError: it runs, waits, or has ended.
+            NotRunnable: it cannot be run from its record.
+        """
+        from pipekit.api.cloning import enqueue_task
+        from pipekit.api.task_making import task_of
+
+        enqueue_task(task_of(task), queue_name, force=force)
+
+    def dequeue(task: Task | str) -> None:
+        """Take it off its queue: it is a draft again.
+
+        Raises:
+            UsageError: it waits on none.
+        """
+        from pipekit.api.cloning import dequeue_task
+        from pipekit.api.task_making import task_of
+
+        dequeue_task(task_of(task))
 
     def resume(
         self, *, from_: str | Iterable[str] = (), accept_changes: bool = False, executor: str = ""
@@ -420,40 +340,10 @@ class Task:
         return conducted.warned().task() if conducted is not None else self
 
     def __repr__(self) -> str:
-        return f"<Task {self.name!r} {short(self.id)} {self.status.value}>"
+        return f"<Task {self.name!r} {short(self.id)} {self._standing().value}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows. Never raises."""
         from pipekit.api.display import html_of
 
         return html_of(self._archive, self)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Task) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-
-def _close_dead(archive: Archive) -> None:
-    from pipekit.control.dead import close_dead
-
-    try:
-        close_dead(archive)
-    except StoreUnavailable:
-        pass  # who only looks may look at what is there
-
-
-def settings_of(task: Task) -> Settings:
-    """Of the home that a task is recorded in."""
-    return task._archive.settings
-
-
-def _archive() -> Archive:
-    """Of the home that the calling code belongs to."""
-    from pipekit.control.session import archive_for
-    from pipekit.settings import read_settings
-    from pipekit.worker.task_log import current_step
-
-    step = current_step()
-    return archive_for(step.settings if step is not None else read_settings())

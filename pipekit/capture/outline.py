@@ -84,15 +84,16 @@ def take_apart(code: CodeType) -> Outline | None:
     executed = [one for one in _inner(code) if functions.get(one.co_name) is not one]
     if _takes(code, _OPENING_AT_THE_TOP) or any(_opens(one) for one in executed):
         return None
-    rest = [
+    stubbed = [
         (at, name, _stub(argument) if _is_one_of(argument, functions) else argument)
         for at, name, argument in decoded
     ]
+    rest = _in_order(code, stubbed)
     imported = imported_names(code, decoded)
     stored = {argument for _, name, argument in decoded if name in _STORES}
     return Outline(
-        normalize(code, _in_order(code, rest), _decode_in_order)[0],
-        find_references(code, rest),
+        normalize(code, rest, _decode_in_order)[0],
+        find_references(code, rest, None, _decode_in_order),
         {
             name: SourceFunction(
                 normalize(one, decode(one))[0],

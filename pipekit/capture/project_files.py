@@ -54,7 +54,7 @@ def project_files(root: Path, *, home: Path, limit_bytes: int) -> list[ProjectFi
     paths = _git_paths(root)
     if paths is None:
         ignored = _ignored(root, (".gitignore", IGNORE_FILE))
-        paths = _walked(root)
+        paths = list(_walked(root))
     left_out = os.path.realpath(home)
     files = []
     for path in sorted(set(paths)):

@@ -20,6 +20,7 @@ from pipekit.capture.outline import Outline
 from pipekit.capture.ownership import Owner
 from pipekit.capture.references import What
 from pipekit.capture.snapshot import Snapshot
+from pipekit.capture.source_about import text_of_functions, text_of_rest
 from pipekit.capture.source_form import FromFile
 from pipekit.capture.source_module import (
     Found,
@@ -27,7 +28,6 @@ from pipekit.capture.source_module import (
     find_module,
     find_outline,
     read_source,
-    text_about_source,
 )
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
@@ -171,6 +171,7 @@ class Reach:
         source = self._read(to, found)
         if source is not None:
             to.say("import", outline.digest)
+            to.about(lambda kind: text_of_rest(found.file, kind, outline.functions))
             inside = FromFile(found, outline)
             function_form.describe_references(to, outline.references, inside.space, {}, inside)
 
@@ -179,6 +180,7 @@ class Reach:
     ) -> None:
         function = outline.functions[name]
         to.say("source", function.digest)
+        to.about(lambda kind: text_of_functions(found.file, kind, (name,)))
         to.refer(self.of_module(found) if function.opens else self.of_import(found))
         inside = FromFile(found, outline)
         function_form.describe_references(to, function.references, inside.space, {}, inside)
@@ -187,6 +189,7 @@ class Reach:
         source = self._read(to, found)
         if source is not None:
             to.say("source", source.digest)
+            to.about(lambda kind: text_of_rest(found.file, kind))
             inside = FromFile(found, None)
             function_form.describe_references(to, source.references, inside.space, {}, inside)
 
@@ -197,7 +200,6 @@ class Reach:
             to.warn(f"module {found.name!r} cannot be read")
             return None
         watch_module(found.name, self.digest)
-        to.about(lambda kind: text_about_source(found.file, kind))
         if source.unsure:
             to.warn(
                 f"module {found.name!r} was changed while this process ran: whether it was "

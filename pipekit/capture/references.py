@@ -8,7 +8,7 @@ from bisect import bisect_right
 from types import CodeType
 from typing import NamedTuple
 
-from pipekit.capture.bytecode import Instruction, decode
+from pipekit.capture.bytecode import Decode, Instruction, decode
 from pipekit.capture.node import ANNOTATIONS, DOCSTRINGS, LOCALS
 
 GLOBAL, FREE, IMPORTED = "global", "free", "imported"
@@ -86,20 +86,24 @@ Names = dict[str, list[str]]
 
 def imported_names(code: CodeType, instructions: list[Instruction]) -> Names:
     """What the imports at the top of a module bind."""
-    finder = _Finder({})
+    finder = _Finder({}, decode)
     finder.visit(code, instructions, {}, frozenset())
     return finder.module_names
 
 
 def find_references(
-    code: CodeType, instructions: list[Instruction], imported: Names | None = None
+    code: CodeType,
+    instructions: list[Instruction],
+    imported: Names | None = None,
+    decode: Decode = decode,
 ) -> References:
     """Everything that a code object and those nested in it refer to, in the order of the code.
 
     Args:
         imported: What the imports bind at the top of the module that the code is taken from.
+        decode: Gives the instructions of the code objects in it.
     """
-    finder = _Finder(imported or {})
+    finder = _Finder(imported or {}, decode)
     finder.visit(code, instructions, {}, frozenset())
     return References(
         tuple((what, tuple(uses)) for what, uses in finder.uses.items()),
@@ -112,7 +116,8 @@ def find_references(
 
 
 class _Finder:
-    def __init__(self, module_names: Names) -> None:
+    def __init__(self, module_names: Names, decode: Decode) -> None:
+        self._decode = decode
         self.uses: dict[What, list[Use]] = {}
         self.texts: set[str] = set()
         self.imports: list[Import] = []
@@ -146,7 +151,7 @@ class _Finder:
         for place, (offset, name, argument) in enumerate(instructions):
             if name == "LOAD_CONST":
                 if isinstance(argument, CodeType):
-                    self.visit(argument, decode(argument), bound, inner)
+                    self.visit(argument, self._decode(argument), bound, inner)
             elif (
                 name in _LOADS
                 and place >= skip_to

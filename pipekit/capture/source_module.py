@@ -10,22 +10,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from operator import itemgetter
 from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pipekit.capture.bytecode import decode, normalize
-from pipekit.capture.node import ANNOTATIONS, DOCSTRINGS
 from pipekit.capture.outline import Outline, take_apart
 from pipekit.capture.ownership import Owner, owner_of_file, owner_of_module
 from pipekit.capture.references import References, find_references, imported_names
 from pipekit.clock import SystemClock
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.value import Digest
-
-if TYPE_CHECKING:
-    import ast
 
 _WATCHING_SINCE = SystemClock.now()
 """A file that is older was imported as it is now, or before this process could have changed it."""
@@ -210,39 +204,3 @@ def _live_definitions(module: ModuleType) -> frozenset[tuple[str, Digest]]:
             if code.co_filename == module.__file__:
                 found.add((code.co_qualname, normalize(code, decode(code))[0]))
     return frozenset(found)
-
-
-def text_about_source(file: str, kind: str) -> str:
-    """What the definitions in a file say about themselves, as far as a compiled file does not."""
-    import ast  # rarely needed: where docstrings or annotations are read
-
-    try:
-        with open(file, "rb") as stream:
-            tree = ast.parse(stream.read())
-    except (OSError, SyntaxError, ValueError):
-        return ""
-    if kind == DOCSTRINGS:  # whichever comes first in the file
-        return repr(sorted(_docstrings(tree, ()), key=itemgetter(0)))
-    said: list[str | None] = []
-    for node in ast.walk(tree):
-        if kind == ANNOTATIONS:
-            for name in ("annotation", "returns"):
-                annotation = getattr(node, name, None)
-                said.append(ast.unparse(annotation) if annotation is not None else None)
-        elif isinstance(node, ast.Name):
-            said.append(node.id)
-    return repr([text for text in said if text is not None])
-
-
-def _docstrings(node: ast.AST, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each definition's, with the names of what that lies in."""
-    import ast
-
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        names = (*names, getattr(node, "name", ""))
-        text = ast.get_docstring(node)
-        if text is not None:
-            yield names, text
-    for inner in ast.iter_child_nodes(node):
-        if isinstance(inner, ast.stmt | ast.excepthandler | ast.match_case):
-            yield from _docstrings(inner, names)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from operator import itemgetter
+from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -58,6 +59,19 @@ def source_text_of(function: Callable[..., Any], root: str) -> SourceText:
     if len(text) > _MOST_CHARACTERS:
         return NO_SOURCE
     return _made(f"{_shown(file, root)}:{first}\n{text}")
+
+
+def text_of_file(file: Path, root: Path) -> SourceText:
+    """A whole file, as it is now; `NO_SOURCE` where it cannot be read or is too long."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return NO_SOURCE
+    return (
+        _made(f"{_shown(str(file), str(root))}:1\n{text}")
+        if len(text) <= _MOST_CHARACTERS
+        else NO_SOURCE
+    )
 
 
 def parts_of(content: bytes) -> tuple[str, int, str]:

@@ -3,7 +3,7 @@ them right, or one error that names all that is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipekit.cli.arguments import OWN, Arguments, is_hidden
@@ -44,6 +44,27 @@ def bind(
             hint=f"'pipekit run {target} --help' lists its parameters.",
         )
     return binding.call()
+
+
+def cast_changes(
+    parameters: Sequence[Parameter], texts: Mapping[str, str], *, what: str
+) -> dict[str, Any]:
+    """Parameter name -> value, of those for which a text was given in place of a recorded value.
+
+    Args:
+        parameters: Of the pipeline function.
+        texts: Name -> what was typed.
+        what: What did not become of it, as an error begins.
+
+    Raises:
+        UsageError: a text does not fit, or there is no such parameter; all that is wrong is said.
+    """
+    binding = _Binding(parameters)
+    found = {name: binding.change_of(name, text) for name, text in texts.items()}
+    if binding.wrong:
+        lines = "\n".join(f"  {line}" for line in binding.wrong)
+        raise UsageError(f"{what}:\n{lines}")
+    return dict(one for one in found.values() if one is not None)
 
 
 class _Binding:
@@ -98,6 +119,21 @@ class _Binding:
             except Misfit as misfit:
                 self.wrong.append(_line(_spelling(parameter), parameter, misfit, as_typed=True))
 
+    def change_of(self, key: str, text: str) -> tuple[str, Any] | None:
+        """The parameter that a key means, and its value; None where that is wrong."""
+        name = self._name_of(key, is_text=False)
+        if not name:
+            near = nearest(key, list(self._by_name))
+            has = f"it has: {', '.join(self._by_name) or 'none'}"
+            self.wrong.append(f"it has no parameter {key!r}; {near or has}")
+            return None
+        parameter = self._parameter(name)
+        try:
+            return name, cast(parameter, [text])
+        except Misfit as misfit:
+            self.wrong.append(_line(name, parameter, misfit, has_example=False))
+            return None
+
     def find_missing(self) -> None:
         """Name the parameters that nothing was given for and that have no default."""
         for parameter in self._parameters:
@@ -141,12 +177,15 @@ def _spelling(parameter: Parameter) -> str:
     return f"-p {parameter.name}" if is_hidden(parameter) else parameter.option
 
 
-def _line(where: str, parameter: Parameter, misfit: Misfit, *, as_typed: bool) -> str:
+def _line(
+    where: str, parameter: Parameter, misfit: Misfit, *, as_typed: bool = True,
+    has_example: bool = True,
+) -> str:  # fmt: skip
     given = misfit.given if misfit.given[:5] == "given" else f"given {misfit.given}"
     line = f"{where} was {given}; wanted {parameter.type_text}"
     if misfit.detail:
         line += f": {misfit.detail}"
-    return line + _such_as(parameter, as_typed=as_typed)
+    return line + _such_as(parameter, as_typed=as_typed) if has_example else line
 
 
 def _such_as(parameter: Parameter, *, as_typed: bool = True) -> str:

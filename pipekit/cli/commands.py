@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from pipekit.cli.outcome import WRONG_USE
+from pipekit.cli.task_commands import add_to
 from pipekit.model.status import Status
 
 Action = Callable[[], int]
@@ -140,6 +141,105 @@ def plan(context: typer.Context) -> Action:
     from pipekit.cli.plan import plan
 
     return partial(plan, list(context.args))
+
+
+@app.command(
+    cls=TargetCommand,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+    help="Look for the best values of a pipeline's parameters.",
+    options_metavar="TARGET --space NAME=VALUES... [--param VALUE]...",
+)
+def tune(context: typer.Context) -> Action:
+    from pipekit.cli.tune import tune_target
+
+    return partial(tune_target, list(context.args))
+
+
+@app.command(
+    cls=TargetCommand,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+    help="Put a run on a queue, for an agent to run.",
+    options_metavar="TARGET [--queue NAME] [--param VALUE]...",
+)
+def submit(context: typer.Context) -> Action:
+    from pipekit.cli.submit import submit
+
+    return partial(submit, list(context.args))
+
+
+@app.command()
+def agent(
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Take tasks from this queue; repeatable, the first one first. Default: services, "
+            "then default.",
+        ),
+    ] = None,
+    slots: Annotated[int, typer.Option(min=1, help="How many tasks to run at once.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="End after one task.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="End when nothing waits.")] = False,
+) -> Action:
+    """Take tasks from queues, and run them. Ctrl-C ends it when what it runs has ended; a second
+    one stops that, and hands it back."""
+    from pipekit.cli.agent import serve
+
+    return partial(serve, tuple(queue or ()), slots=slots, once=once, drain=drain)
+
+
+@app.command()
+def agents(json: AsJson = False) -> Action:
+    """List the agents that are running, and what they run."""
+    from pipekit.cli.queues import list_agents
+
+    return partial(list_agents, as_json=json)
+
+
+queues = typer.Typer(
+    help="List the queues: what waits there, and who serves them.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(queues, name="queues")
+
+QueueName = Annotated[str, typer.Argument(metavar="NAME", help="Of a queue.")]
+
+
+@queues.callback(invoke_without_command=True)
+def list_queues(context: typer.Context, json: AsJson = False) -> Action | None:
+    """List the queues: what waits there, and who serves them."""
+    if context.invoked_subcommand is not None:
+        return None
+    from pipekit.cli.queues import list_queues
+
+    return partial(list_queues, as_json=json)
+
+
+@queues.command("pause")
+def pause_queue(name: QueueName) -> Action:
+    """Have nothing taken from a queue for a while."""
+    from pipekit.cli.queues import change_queue
+
+    return partial(change_queue, "pause", name)
+
+
+@queues.command("resume")
+def resume_queue(name: QueueName) -> Action:
+    """Let a paused queue go on."""
+    from pipekit.cli.queues import change_queue
+
+    return partial(change_queue, "resume", name)
+
+
+@queues.command("remove")
+def remove_queue(name: QueueName) -> Action:
+    """Forget a queue on which nothing waits."""
+    from pipekit.cli.queues import change_queue
+
+    return partial(change_queue, "remove", name)
 
 
 @app.command("ls")
@@ -450,3 +550,6 @@ def gc(
     return partial(
         collect, size=size, runs_older_than=runs_older_than, grace=grace, dry=dry_run, as_json=json
     )
+
+
+add_to(app)

@@ -128,11 +128,19 @@ class Follower:
             return [(self._task.name, found)] if found is not None else []
         steps = list(list_steps_below(self._home, self._task))
         if not self._step:
-            return steps
+            return [*self._own_console(), *steps]
         steps = [(label, step) for label, step in steps if label == self._step]
         if not steps:
             self._tell_once(f"Step {self._step!r} has not begun: waiting for it.")
         return steps
+
+    def _own_console(self) -> list[tuple[str, Task]]:
+        """The run itself, where an agent keeps what its process prints."""
+        run = self._home.store.find_task(self._task.id) or self._task
+        if run.status is Status.QUEUED:
+            self._tell_once(f"It waits on queue {run.queue!r} for an agent to take it.")
+        attempts = self._home.store.list_attempts(run.id)
+        return [(run.name, run)] if any(one.log_path for one in attempts) else []
 
     # what is written
 

@@ -117,6 +117,7 @@ class Home:
         return any(
             liveness.is_alive(attempt.host, attempt.pid, attempt.pid_started_at) is False
             for attempt in opened
+            if not attempt.agent  # else another agent goes on with it
         )
 
 

@@ -12,7 +12,7 @@ from pipekit.cli.log_printer import JsonPrinter, LinePrinter, PlainPrinter, Prin
 from pipekit.cli.outcome import DONE, tell
 from pipekit.cli.record import is_run
 from pipekit.errors import NotFound, UsageError, short
-from pipekit.model.records import Attempt, Task
+from pipekit.model.records import Attempt, Kind, Task
 from pipekit.model.status import Status
 
 _BEFORE_ITS_START = (Status.DRAFT, Status.PENDING, Status.QUEUED, Status.SKIPPED)
@@ -72,7 +72,7 @@ def _print_step(
     if number:
         attempts = [attempt for attempt in attempts if attempt.number == number]
         if not attempts:
-            raise NotFound(f"Step {step.name!r} ({short(step.id)}) has no attempt {number}.")
+            raise NotFound(f"{_who(step)} has no attempt {number}.")
     printer: Printer = JsonPrinter() if as_json else PlainPrinter(with_rules=len(attempts) > 1)
     if not _print_attempts(home, step, label, attempts, tail, printer) and tail != 0:
         tell(_why_empty(step, attempts))
@@ -99,8 +99,13 @@ def _print_attempts(
     return wrote
 
 
+def _who(task: Task) -> str:
+    kind = "Task" if task.kind is Kind.SCRIPT else "Step"
+    return f"{kind} {task.name!r} ({short(task.id)})"
+
+
 def _why_empty(step: Task, attempts: Sequence[Attempt]) -> str:
-    who = f"Step {step.name!r} ({short(step.id)})"
+    who = _who(step)
     if step.status in _BEFORE_ITS_START:
         return f"{who} has not run: it is {step.status.value}."
     if attempts and not attempts[-1].log_path:
@@ -112,9 +117,12 @@ def _why_empty(step: Task, attempts: Sequence[Attempt]) -> str:
 
 def _print_run(home: Home, run: Task, tail: int | None, *, as_json: bool) -> None:
     steps = list(list_steps_below(home, run))
+    own = [one for one in home.store.list_attempts(run.id) if one.log_path]
     printer = JsonPrinter() if as_json else LinePrinter()
-    printer.expect([label for label, step in steps if step.reused_from is None])
+    labels = [label for label, step in steps if step.reused_from is None]
+    printer.expect([run.name, *labels] if own else labels)
     reused = inline = 0
+    _print_attempts(home, run, run.name, own, tail, printer)
     for label, step in steps:
         if step.reused_from is not None:
             reused += 1

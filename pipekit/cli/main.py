@@ -17,6 +17,9 @@ def main() -> NoReturn:
         # Its options are the pipeline's, so it takes its arguments apart itself; typer would cost
         # every run 100 ms for that.
         sys.exit(finish(lambda: _run(arguments[1:])))
+    if arguments[:1] == ["execute"] and ":" in arguments[-1]:
+        # Typed by an agent, for each of its tasks.
+        sys.exit(finish(lambda: _execute(arguments[-1])))
     sys.exit(finish(_chosen))
 
 
@@ -31,6 +34,12 @@ def _run(arguments: list[str]) -> int:
     from pipekit.cli.run import run
 
     return run(arguments)
+
+
+def _execute(words: str) -> int:
+    from pipekit.cli.execute import execute
+
+    return execute(words)
 
 
 def _open_closed_streams() -> None:

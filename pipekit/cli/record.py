@@ -26,6 +26,9 @@ def task_record(task: Task) -> dict[str, Any]:
         "duration_seconds": duration_seconds(task),
         "parameters": {name: finite(value) for name, value in task.spec.parameters.items()},
         "tags": list(task.tags),
+        "type": task.type,
+        "comment": task.comment,
+        "queue": task.queue,
     }
 
 
@@ -42,6 +45,10 @@ def full_record(home: Home, task: Task) -> dict[str, Any]:
     failure = task.failure
     return task_record(task) | {
         "entry": task.spec.entry,
+        "arguments": list(task.spec.argv),
+        "commit": task.spec.commit,
+        "snapshot": task.spec.snapshot or None,
+        "cloned_from": task.cloned_from,
         "version": task.version,
         "code": _code_record(home, task),
         "settings": dict(task.spec.settings),
@@ -112,7 +119,10 @@ def _seen_record(audit: Audit) -> dict[str, Any]:
 
 def artifacts_of(home: Home, task: Task) -> list[Artifact]:
     """The artifacts of a task: of a name that several attempts gave, the last."""
-    return list({one.name: one for one in home.store.list_artifacts(task.id)}.values())
+    since = home.view(task).last_forgotten(task)
+    recorded = home.store.list_artifacts(task.id)
+    counting = [one for one in recorded if one.attempt > since or one.attempt == 0]
+    return list({one.name: one for one in counting}.values())
 
 
 def attempt_text(home: Home, run: Task) -> str:
@@ -210,7 +220,7 @@ def console_bytes(attempt: Attempt) -> int | None:
 
 def is_run(task: Task) -> bool:
     """Whether it has steps of its own."""
-    return task.kind is not Kind.STEP
+    return task.kind is Kind.PIPELINE
 
 
 def _iso(seconds: float) -> str:

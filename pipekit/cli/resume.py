@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from pipekit.api.controller_record import CONTROLLER
 from pipekit.api.resume import check_file, not_found, resume_now
 from pipekit.cli.home import Home, open_home
 from pipekit.cli.outcome import DONE, FAILED, tell
@@ -62,12 +63,13 @@ def resume(typed: str, *, again: Sequence[str], accepts: bool, executor: str) ->
             return DONE
     with stopped_by_signals():
         conducted = resume_now(
-            _load(task), settings, task, again=again, accepts=accepts, executor=executor
+            load_recorded(task), settings, task, again=again, accepts=accepts, executor=executor
         )
-        return DONE if conducted is None else _end(conducted)
+        return DONE if conducted is None else end_of(conducted)
 
 
-def _end(conducted: Conducted) -> int:
+def end_of(conducted: Conducted) -> int:
+    """Say how a run ended whose task was given; the exit code."""
     try:
         conducted.result()
     except StepSkipped as skipped:
@@ -90,8 +92,14 @@ def _nothing_typed(home: Home) -> UsageError:
     return UsageError("'pipekit resume' needs the id of a run.", hint=hint)
 
 
-def _load(task: Task) -> Pipeline[Any, Any]:
+def load_recorded(task: Task) -> Pipeline[Any, Any]:
     """The pipeline of a run, loaded as `pipekit run` does."""
+    if task.spec.entry.startswith(CONTROLLER):
+        from pipekit.api.controller_pipeline import pipeline_of  # where there is one
+
+        if task.spec.folder:
+            _enter(task)
+        return pipeline_of(task)
     module, colon, qualname = task.spec.entry.partition(":")
     if not colon:
         raise not_found(task, "it was defined where no import finds it, as in a notebook")
@@ -107,9 +115,14 @@ def _load(task: Task) -> Pipeline[Any, Any]:
             root = str(Path(file).parents[module.count(".") + is_package])
             sys.path[:0] = [] if root in sys.path else [root]
     try:
-        return load_pipeline(f"{place}:{qualname}")
+        found = load_pipeline(f"{place}:{qualname}")
     except TargetNotFound as error:
         raise not_found(task, str(error).rstrip(".")) from error
+    if task.type == "sweep":
+        from pipekit.api.sweep import sweep_of  # where there is one
+
+        return cast("Pipeline[Any, Any]", sweep_of(found, task.name))
+    return found
 
 
 def _enter(task: Task) -> None:

@@ -239,6 +239,8 @@ def _tell_next(conducted: conductor.Conducted, failed: Step | None, typed: Seque
         tell(f"     {before}pipekit logs {short(run.task_id)} {failed.name}")
     if typed and "-" not in typed:
         tell(f"     pipekit run {shlex.join(typed)} --pdb")
+    if any(step.status is Status.COMPLETED for step in run.steps):
+        tell(f"     {before}pipekit resume {short(run.task_id)}")
 
 
 def _print_json(conducted: conductor.Conducted, value: Any) -> None:

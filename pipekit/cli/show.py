@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from shlex import quote
 
 from pipekit.cli.home import Home, open_home
 from pipekit.cli.listing import duration_text, status_text
@@ -28,6 +29,7 @@ from pipekit.console.audit import place_text
 from pipekit.console.quantity import bytes_text, moment_text, seconds_text, time_text
 from pipekit.console.table import draw_code, draw_facts, draw_table, without_empty
 from pipekit.console.terminal import clean, has_colour, one_line, showable
+from pipekit.control.project_copy import ROOT, SEARCHED
 from pipekit.errors import short
 from pipekit.model.excerpt import excerpt
 from pipekit.model.records import Kind, Task
@@ -89,17 +91,23 @@ def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
         ("resumed", kept_text(home, task)),
         ("created", moment_text(task.created_at)),
         ("duration", duration_text(task)),
+        ("queue", task.queue or ""),
+        ("comment", one_line(task.comment)),
+        ("type", task.type if task.kind is Kind.SCRIPT else ""),
         ("entry", task.spec.entry),
+        ("arguments", " ".join(map(quote, task.spec.argv))),
+        ("commit", task.spec.commit),
         ("version", task.version),
-        ("settings", ", ".join(f"{name}={value}" for name, value in task.spec.settings.items())),
+        ("settings", ", ".join(_setting_texts(task))),
         ("tags", ", ".join(task.tags)),
         ("why", str(home.view(task).why) if task.kind is Kind.STEP else ""),
         ("cache", cache_note(home, task)),
         ("part of", _spoken(home, task.parent)),
         ("taken from", _spoken(home, task.reused_from)),
+        ("cloned from", _spoken(home, task.cloned_from)),
         ("key", task.step_key or ""),
     ]
-    if is_run(task) and task.parent is None:
+    if task.kind is Kind.SCRIPT or (is_run(task) and task.parent is None):
         facts.extend(
             ("" if index else "parameters", text)
             for index, text in enumerate(_parameter_texts(home, task))
@@ -109,9 +117,17 @@ def _facts(home: Home, task: Task) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts if text]
 
 
+def _setting_texts(task: Task) -> list[str]:
+    if task.kind is Kind.SCRIPT:
+        return []  # they say how it is started, and are for that alone
+    hidden = (ROOT, SEARCHED)  # where the project lay: `entry` says what is run of it
+    settings = task.spec.settings.items()
+    return [f"{name}={value}" for name, value in settings if name not in hidden]
+
+
 def _parameter_texts(home: Home, run: Task) -> list[str]:
     """`n = 4 (default: 3)` for each parameter of a run."""
-    found = home.find_source(run)
+    found = home.find_source(run) if run.kind is Kind.PIPELINE else None
     defaults = defaults_of(found[2]) if found is not None else {}
     texts = []
     for name, value in run.spec.parameters.items():
@@ -141,7 +157,7 @@ def _spoken(home: Home, task_id: str | None) -> str:
 
 
 def _draw_inputs(task: Task) -> None:
-    if is_run(task) and task.parent is None:
+    if task.kind is Kind.SCRIPT or (is_run(task) and task.parent is None):
         return
     rows = []
     for name, value in task.spec.parameters.items():
@@ -242,9 +258,7 @@ def _draw_attempts(home: Home, task: Task) -> None:
 
 
 def _draw_console(home: Home, task: Task) -> None:
-    """The last lines that a step wrote, and how to see all."""
-    if is_run(task):
-        return
+    """The last lines that a step or a script wrote, and how to see all."""
     last = next((a for a in reversed(home.store.list_attempts(task.id)) if a.log_path), None)
     if last is None:
         return

@@ -11,7 +11,7 @@ from pipekit.control.dead import find_open_attempt
 from pipekit.control.stop_wish import StopWish
 from pipekit.errors import UsageError, listed, short
 from pipekit.model.failure import FailureKind
-from pipekit.model.records import Task
+from pipekit.model.records import Kind, Task
 from pipekit.model.status import TERMINAL, Status
 
 
@@ -61,6 +61,8 @@ def _nothing_typed(home: Home) -> UsageError:
 
 def _what(task: Task) -> str:
     kind = "Run" if task.parent is None else "Step"
+    if task.kind is Kind.SCRIPT:
+        kind = "Task"
     return f"{kind} {task.name!r} ({short(task.id)})"
 
 

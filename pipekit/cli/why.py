@@ -11,9 +11,9 @@ from pipekit.cli.record import is_run
 from pipekit.console.table import draw_table
 from pipekit.console.terminal import clean, one_line
 from pipekit.control.why import Why, why
-from pipekit.errors import short
+from pipekit.errors import UsageError, short
 from pipekit.model.excerpt import excerpt
-from pipekit.model.records import Task
+from pipekit.model.records import Kind, Task
 
 _SHOWN_CHARACTERS = 80
 
@@ -34,6 +34,11 @@ def tell_why(typed: str, step: str, *, as_json: bool) -> int:
         task = home.get_task(typed)
         if step:
             task = get_step(home, task, step)
+        if task.kind is Kind.SCRIPT:
+            raise UsageError(
+                f"{task.name!r} ({short(task.id)}) is a script's task: it runs when it is started.",
+                hint="'pipekit why' is about the steps of a pipeline.",
+            )
         if is_run(task):
             _tell_steps(home, task, as_json=as_json)
             return DONE

@@ -15,6 +15,10 @@ from pipekit.worker.raised import class_name
 from pipekit.worker.runner import text_of, user_traceback
 
 
+SHOWN_AS = "_pipekit_shown_as"
+"""Attribute of a function that stands for a callback of another name: how that is spoken of."""
+
+
 class Callback(NamedTuple):
     """One call of a function of the user's."""
 
@@ -28,6 +32,8 @@ class Callback(NamedTuple):
     def name(self) -> str:
         """`before=check`."""
         function = self.function
+        if shown := getattr(function, SHOWN_AS, ""):
+            return str(shown)
         name = getattr(function, "__name__", None) or type(function).__name__
         return f"{self.option}={name}"
 
@@ -69,6 +75,8 @@ def call(
         return check(callback, answer), None
     except CallbackFailed as error:
         return None, error
+    except BaseException as error:  # noqa: BLE001 - user code: how an answer compares
+        return None, failed(callback, error)
 
 
 def failed(callback: Callback, error: BaseException) -> CallbackFailed:

@@ -83,9 +83,13 @@ class Collection:
         now = archive.clock.now()
         tasks = self._store.list_tasks(kinds=(Kind.PIPELINE, Kind.SCRIPT))
         runs = [task for task in reversed(tasks) if task.parent is None]
-        self._report.going = [run for run in runs if self._goes_on(run)]
+        # Nothing is stored for these that is not recorded.
+        waiting = {run.id for run in runs if run.status in (Status.DRAFT, Status.QUEUED)}
+        self._report.going = [
+            run for run in runs if run.id not in waiting and self._goes_on(run)
+        ]
         self._before = min([now - grace_seconds, *(run.created_at for run in self._report.going)])
-        stay = {run.id for run in self._report.going} | self._store.list_pins()
+        stay = {run.id for run in self._report.going} | waiting | self._store.list_pins()
         ended = [run for run in runs if run.id not in stay]
         until = float("-inf") if older_than_seconds is None else now - older_than_seconds
         self._old = [run for run in ended if _ended_at(run) < until]

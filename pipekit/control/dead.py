@@ -21,14 +21,19 @@ _OPEN = sources_of(Transition.STOPPED)
 
 
 def close_dead(archive: Archive) -> list[Task]:
-    """Close every run of a home whose process is gone; these runs as they were. One query where
-    nothing is running.
+    """Close every run of a home whose process is gone; these runs as they were. What agents ran
+    that are gone waits again. One query where nothing is running.
 
     Raises:
         StoreUnavailable: the store cannot be read or written.
     """
     running = archive.store.list_tasks(kinds=RUN_KINDS, statuses=(Status.RUNNING,))
-    return [run for run in running if run.parent is None and _close(archive, run)]
+    closed = [run for run in running if run.parent is None and _close(archive, run)]
+    if len(running) > len(closed):
+        from pipekit.control.lost import hand_back_lost  # which closes with the means of this file
+
+        hand_back_lost(archive)
+    return closed
 
 
 def close_if_dead(archive: Archive, run: Task) -> bool:
@@ -75,7 +80,28 @@ def _close(archive: Archive, run: Task) -> bool:
     for step in steps:
         if step.status is Status.RUNNING:
             store.release_leases(step.id)
+    if run.kind is Kind.SCRIPT and attempt.host == liveness.host_name():
+        from pipekit.control.project_copy import remove_copies  # where there may be one
+
+        remove_copies(run.id, attempt.number)
     return True
+
+
+def changes_below(store: Store, run: Task, now: float) -> list[Change]:
+    """What closes the open steps of a run whose process is gone, but for those that agents run or
+    are to run."""
+    return [
+        _step_change(store, step, now)
+        for step in _open_below(store, run.id)
+        if not _is_with_agents(store, step)
+    ]
+
+
+def _is_with_agents(store: Store, step: Task) -> bool:
+    if step.status is not Status.RUNNING:
+        return step.status is Status.QUEUED
+    attempt = find_open_attempt(store, step.id)
+    return attempt is not None and bool(attempt.agent)
 
 
 def _open_below(store: Store, parent: str) -> Iterator[Task]:
@@ -102,4 +128,6 @@ def _message(run: Task, attempt: Attempt) -> str:
         text = f"Its process ({where}) ended without recording an end."
     else:
         text = f"Nothing was heard of its process ({where}) any more."
+    if run.kind is Kind.SCRIPT:
+        return f"{text} Hint: pipekit clone {short(run.id)} --run" if run.spec.snapshot else text
     return f"{text} What completed is kept. Hint: pipekit resume {short(run.id)}"

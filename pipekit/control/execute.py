@@ -19,18 +19,31 @@ from time import monotonic
 
 from pipekit.artifacts.snapshot import unpack
 from pipekit.control.archive import Archive
-from pipekit.control.script import FAILURE_VARIABLE, LEASE_SECONDS, TASK_VARIABLE
+from pipekit.control.script import (
+    FAILURE_VARIABLE,
+    FOLLOWED_VARIABLE,
+    LEASE_SECONDS,
+    LIFELINE_VARIABLE,
+    TASK_VARIABLE,
+)
+from pipekit.control.script_entry import ScriptEntry
 from pipekit.control.script_exit import read_failure
-from pipekit.errors import BlobMissing, PipekitError, UsageError, short
+from pipekit.errors import (
+    BlobMissing,
+    NotRunnable,
+    PipekitError,
+    StoreUnavailable,
+    UsageError,
+    short,
+)
 from pipekit.executors.obituary import how_it_ended, last_lines
 from pipekit.liveness import host_name, started_at
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Attempt, Change, Closing, Event, Kind, Move, Task
 from pipekit.model.status import TERMINAL, Status, Transition, sources_of
+from pipekit.origin import COPY_VARIABLE
 
-SCRIPT = "script:"
-"""What the entry of a script's spec begins with; its path below the project's root follows."""
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
 _BEAT_SECONDS = 10.0
 _KILL_AFTER_SECONDS = 5.0
 
@@ -75,48 +88,61 @@ class ScriptProcess:
         """Start it.
 
         Raises:
-            UsageError, PipekitError: its files cannot be had.
+            NotRunnable, PipekitError: its files cannot be had.
             OSError: no process can be started.
         """
         self._archive = archive
         self._task = task
         self._number = number
         self.log = log
-        self._folder = Path(
-            mkdtemp(prefix=f"task-{short(task.id)}-", dir=archive.settings.home / "tmp")
-        )
+        # Not in the home, for what lies there does not count among what steps read. By its name
+        # others find it, should this process die (`remove_copies`).
+        self._folder = Path(mkdtemp(prefix=f"pipekit-{task.id}-{number}-")).resolve()
         self._failure_path = self._folder / "failure.json"
         self._asked_at: float | None = None
         self._why = ""
+        # Held open as long as this process lives: the script's hears of its death by it.
+        heard, self._lifeline = os.pipe()
         try:
-            self._process = self._start()
+            self._process = self._start(heard)
         except BaseException:
+            os.close(self._lifeline)
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
+        finally:
+            os.close(heard)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, heard: int) -> subprocess.Popen[bytes]:
         spec = self._task.spec
+        entry = ScriptEntry.of(spec)
         project = self._folder / "project"
         unpack(_snapshot(self._archive, self._task), project)
-        script = project / spec.entry.removeprefix(SCRIPT)
-        if not script.is_file():
-            raise UsageError(
+        if entry.path and not (project / entry.path).is_file():
+            raise NotRunnable(
                 f"The snapshot of task {self._task.name!r} ({short(self._task.id)}) has no file "
-                f"{spec.entry.removeprefix(SCRIPT)!r}.",
+                f"{entry.path!r}.",
                 hint="see that .gitignore and .pipekitignore leave it in, and run it once more.",
             )
+        folder = project / spec.folder
+        folder.mkdir(parents=True, exist_ok=True)  # one without files does not travel
         settings = self._archive.settings
         environment = os.environ | {
             TASK_VARIABLE: f"{self._task.id}:{self._number}",
             FAILURE_VARIABLE: str(self._failure_path),
+            LIFELINE_VARIABLE: f"{heard}:{os.getpid()}",
+            COPY_VARIABLE: str(project),
             "PIPEKIT_HOME": str(settings.home),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": _joined(str(project), os.environ.get("PYTHONPATH", "")),
+            "PYTHONPATH": _joined(
+                *(str(project / path) for path in entry.search_path),
+                os.environ.get("PYTHONPATH", ""),
+            ),
         }
+        environment.pop(FOLLOWED_VARIABLE, None)
         if settings.store:
             environment["PIPEKIT_STORE"] = settings.store
         if settings.artifacts:
@@ -125,15 +151,15 @@ class ScriptProcess:
             self.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)
         ) as console:
             return subprocess.Popen(
-                [sys.executable, str(script), *spec.argv],
-                cwd=project / spec.folder, env=environment, stdin=subprocess.DEVNULL,
-                stdout=console, stderr=subprocess.STDOUT, start_new_session=True,
+                [sys.executable, *entry.command(project), *spec.argv],
+                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=console,
+                stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(heard,),
             )  # fmt: skip
 
     def stop(self, why: str) -> None:
         """Ask it to end: SIGINT, later SIGTERM, at last SIGKILL, each to all that it has started.
         Idempotent."""
-        if self._asked_at is None:
+        if self._asked_at is None and self._process.poll() is None:
             self._asked_at, self._why = monotonic(), why
             self._signal(signal.SIGINT)
 
@@ -152,6 +178,7 @@ class ScriptProcess:
                 self._escalate()
         self._signal(signal.SIGKILL)  # what it has started and left behind
         ended = self._ended(self._process.returncode)
+        os.close(self._lifeline)
         shutil.rmtree(self._folder, ignore_errors=True)
         return ended
 
@@ -207,9 +234,13 @@ def close_attempt(archive: Archive, task_id: str, number: int, ended: Ended) -> 
     return archive.store.commit([change])[0]
 
 
-def execute_script(archive: Archive, task: Task, number: int, *, log: Path) -> Ended:
+def execute_script(
+    archive: Archive, task: Task, number: int, *, log: Path,
+    look: Callable[[], None] = lambda: None,
+) -> Ended:  # fmt: skip
     """Run an attempt that is open to its end, and record that. Renews its lease meanwhile, and
-    hears whether it is to stop."""
+    hears whether it is to stop. `look` is called now and then, and after the end; what it raises
+    ends the process, and nothing is recorded."""
     try:
         process = ScriptProcess(archive, task, number, log=log)
     except (PipekitError, OSError) as error:
@@ -218,37 +249,67 @@ def execute_script(archive: Archive, task: Task, number: int, *, log: Path) -> E
         return ended
     beat = [monotonic()]
 
-    def look() -> None:
-        if monotonic() - beat[0] > _BEAT_SECONDS:
-            beat[0] = monotonic()
-            now = archive.clock.now()
-            archive.store.renew([task.id], at=now, until=now + LEASE_SECONDS)
-        if archive.store.list_stop_requests([task.id]):
-            process.stop("stopped by 'pipekit stop'")
+    def look_after() -> None:
+        look()
+        try:
+            if monotonic() - beat[0] > _BEAT_SECONDS:
+                beat[0] = monotonic()
+                now = archive.clock.now()
+                archive.store.renew([task.id], at=now, until=now + LEASE_SECONDS)
+            if archive.store.list_stop_requests([task.id]):
+                process.stop("stopped by 'pipekit stop'")
+        except StoreUnavailable:
+            pass  # the next look may find it again; the end says so itself
 
     try:
-        ended = process.wait(look)
-    except KeyboardInterrupt:
-        process.stop("stopped by Ctrl-C")
-        ended = process.wait()
+        ended = process.wait(look_after)
+    except KeyboardInterrupt as interrupt:
+        ended = _stopped(process, look, str(interrupt) or "Ctrl-C")
         close_attempt(archive, task.id, number, ended)
         raise
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        look()
     close_attempt(archive, task.id, number, ended)
     return ended
 
 
-def _snapshot(archive: Archive, task: Task) -> Path:
-    if task.kind is not Kind.SCRIPT or not task.spec.snapshot:
-        raise UsageError(
+def _stopped(process: ScriptProcess, look: Callable[[], None], by: str) -> Ended:
+    """Its end, once it was asked to; a second Ctrl-C ends it at once."""
+    process.stop(f"stopped by {by}")
+    try:
+        return process.wait(look)
+    except KeyboardInterrupt:
+        process.kill()
+        return process.wait(look)
+
+
+def check_runnable(task: Task) -> None:
+    """
+    Raises:
+        NotRunnable: no process can be started from the record.
+    """
+    if task.kind is not Kind.SCRIPT:
+        raise NotRunnable(f"{task.name!r} ({short(task.id)}) is a {task.kind.value}, no script.")
+    if not task.spec.snapshot:
+        raise NotRunnable(
             f"Task {task.name!r} ({short(task.id)}) has no snapshot of its project's files, so it "
             "cannot be run from its record.",
-            hint="run the script once more where it lies; the warning there says why it had none.",
+            hint="run the script once more where it lies: a warning there says why it had none.",
         )
+    ScriptEntry.of(task.spec)
+
+
+def _snapshot(archive: Archive, task: Task) -> Path:
+    check_runnable(task)
     found = archive.blobs.find(task.spec.snapshot)
     if found is None:
         raise BlobMissing(digest=task.spec.snapshot, what=f"the project of task {task.name!r}")
     return found
 
 
-def _joined(first: str, rest: str) -> str:
-    return f"{first}{os.pathsep}{rest}" if rest else first
+def _joined(*paths: str) -> str:
+    return os.pathsep.join([path for path in paths if path])

@@ -59,7 +59,7 @@ class ExecutorSet:
 
     def stop(self) -> None:
         """End every attempt at once; the next `get` starts anew."""
-        for executor in self._made.values():
+        for executor in (*self._made.values(), *self._kept.values()):
             executor.close()
         self._made.clear()
         self._capacity = None  # surroundings say what there is

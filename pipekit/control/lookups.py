@@ -16,7 +16,7 @@ from pipekit.control.run import Run
 from pipekit.control.step import Step
 from pipekit.control.trace import named_files, still_holds
 from pipekit.model.failure import Failure, FailureKind
-from pipekit.model.planner import Event, KeyLooked, StepRefused
+from pipekit.model.planner import Event, KeyLooked, LookUp, StepRefused
 from pipekit.model.trace import Reads
 from pipekit.ports import Reporter
 
@@ -44,9 +44,9 @@ class Lookups:
         self._reuse_of = Reuse(archive, reporter)
         self._steps: list[Step] = []
 
-    def add(self, step: Step) -> None:
-        """The key of this step is wanted."""
-        self._steps.append(step)
+    def add(self, run: Run, command: LookUp) -> None:
+        """The key of a step is wanted."""
+        self._steps.append(run.steps[command.step])
 
     def forget(self) -> None:
         """Nobody waits for an answer any more."""
@@ -69,7 +69,7 @@ class Lookups:
 
     def meet(self, step: Step, reads: Reads) -> None:
         """Name what the step has read and another step of its run has written."""
-        for meeting in step.run.meetings.add(step, reads) if reads else ():
+        for meeting in step.run.meetings.add(step, reads):
             self._reporter.warned(str(meeting))
 
     def _answer_some(self) -> None:
@@ -80,7 +80,8 @@ class Lookups:
             memo, outputs = usable.get(step, (None, {}))
             found = memo is not None and still_holds(step, memo, self._archive)
             if found and memo is not None:
-                self.meet(step, memo.reads)
+                if memo.reads:
+                    self.meet(step, memo.reads)
                 step.outputs = outputs
                 step.reused_from = memo.task_id
                 step.reused_run = THIS_RUN if memo.run == step.run.label else memo.run

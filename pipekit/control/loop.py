@@ -16,6 +16,9 @@ from time import monotonic
 
 Callback = Callable[[], None]
 
+_LONGEST_SECONDS = 3600.0
+"""In one go: the system takes no wait of weeks."""
+
 
 class SelectorLoop:
     """The `Loop` port over `selectors`.
@@ -27,6 +30,8 @@ class SelectorLoop:
         self._turn_ended = turn_ended
         self._failed = failed
         self._selector = selectors.DefaultSelector()
+        self._watched: dict[int, tuple[int, Callback]] = {}
+        """By descriptor: what is waited for, and who is told."""
         self._posted: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Callback]] = []
         self._order = itertools.count()
@@ -38,7 +43,7 @@ class SelectorLoop:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wake)
+        self.watch(self._wake_read, self._drain_wake)
         self._thread = threading.Thread(target=self._run, name="pipekit", daemon=True)
 
     def start(self) -> None:
@@ -57,13 +62,15 @@ class SelectorLoop:
 
     def watch(self, fd: int, callback: Callback, *, write: bool = False) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if write else 0)
-        if fd in self._selector.get_map():
-            self._selector.modify(fd, events, callback)
-        else:
-            self._selector.register(fd, events, callback)
+        known = self._watched.get(fd)
+        if known is None:
+            self._selector.register(fd, events)
+        elif known[0] != events:
+            self._selector.modify(fd, events)
+        self._watched[fd] = events, callback
 
     def unwatch(self, fd: int) -> None:
-        if fd in self._selector.get_map():
+        if self._watched.pop(fd, None) is not None:
             self._selector.unregister(fd)
 
     def close(self) -> None:
@@ -99,7 +106,9 @@ class SelectorLoop:
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(self._seconds_to_wait()):
-            key.data()
+            watched = self._watched.get(key.fd)
+            if watched is not None:  # else one before it in this round has ended that
+                watched[1]()
         self._sleep = 0
         for _ in range(len(self._posted)):
             self._posted.popleft()()
@@ -114,5 +123,5 @@ class SelectorLoop:
         if self._posted or self._closing:
             return 0
         if self._timers:
-            return max(0.0, self._timers[0][0] - monotonic())
+            return min(max(0.0, self._timers[0][0] - monotonic()), _LONGEST_SECONDS)
         return None

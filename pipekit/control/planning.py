@@ -203,7 +203,7 @@ class PlanHost:
     def post(self, callback: Callable[[], None]) -> None:
         """Nothing happens in a loop."""
 
-    def stop_step(self, step: Step) -> None:
+    def stop_step(self, step: Step, reason: str = "") -> None:
         """None runs."""
 
     def kill(self, run: Run) -> None:

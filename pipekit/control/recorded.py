@@ -86,7 +86,9 @@ class RecordedSteps:
         for task in tasks:
             # Of two attempts that gave the same output the later one counts.
             values = {one.name: one.value for one in artifacts.get(task.id, ())}
-            outputs = {name: values[name] for name in task.spec.outputs if name in values}
+            # What a script stores is known when it has ended.
+            names = values if task.kind is Kind.SCRIPT else task.spec.outputs
+            outputs = {name: values[name] for name in names if name in values}
             if task.step_key:
                 self._steps[task.step_key] = RecordedStep(task, outputs, counts.get(task.id, 0))
         self._unreached = dict.fromkeys(self._steps)
@@ -148,7 +150,9 @@ class RecordedSteps:
         if step.again is not None:
             return ASKED_FOR
         was = step.earlier.task
-        if tuple(step.earlier.outputs) != step.use.outputs:
+        if step.use.kind is not was.kind:
+            return "it is of another kind now"
+        if step.use.script is None and tuple(step.earlier.outputs) != step.use.outputs:
             return "the names of its outputs changed"
         if not self.accepts:
             changed = self.code_change(step)
@@ -174,13 +178,17 @@ class RecordedSteps:
 
 
 def _input_change(step: Step, archive: Archive, was: Task, until: float) -> str:
-    # Whatever is a value of the pipeline function's own is in the step's key, which is the same.
+    # Whatever is a value of the pipeline function's own is in the step's key, which is the same;
+    # but for a step that was declared, whose key is its name.
     for argument in step.arguments:
-        if argument.name in step.use.ignored or argument.digest is not None:
+        is_in_key = argument.digest is not None and not step.run.is_declared
+        if argument.name in step.use.ignored or is_in_key:
             continue
         known = was.inputs.get(argument.name)
         before = known[2] if known is not None else ""
-        if argument.path is not None:
+        if argument.digest is not None and argument.source < 0:
+            same = argument.digest == before
+        elif argument.path is not None:
             same = _is_same_path(argument, before, archive, until)
         elif argument.source >= 0:
             output = stored_of(step, argument.source)

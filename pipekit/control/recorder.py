@@ -7,13 +7,14 @@ moved. The scheduler announces an end only after `flush` has returned.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipekit import crash
 from pipekit.control.heartbeat import LEASE_SECONDS
 from pipekit.control.inputs import stored_of
 from pipekit.control.output import Output
-from pipekit.control.step import Produced, Step, attempt_of
+from pipekit.control.step import NO_MARK, Produced, Step, attempt_of
 from pipekit.errors import StoreUnavailable, short
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.options import DEFAULT_OUTPUT
@@ -24,7 +25,6 @@ from pipekit.model.records import (
     Closing,
     Edit,
     Event,
-    Kind,
     Memo,
     Metric,
     Move,
@@ -143,6 +143,8 @@ class Recorder:
 
     def waiting(self, step: Step) -> None:
         """The step waits for longer than a moment: show it."""
+        if step.recorded:
+            return  # it waits on a queue
         create = task_record(step, Status.PENDING)
         self.stage(Change(step.task_id, create=create))
         step.recorded = True
@@ -151,10 +153,18 @@ class Recorder:
         self, step: Step, *, at: float, outcome: Outcome | None, memo: Memo | None = None,
     ) -> None:  # fmt: skip
         """The step is terminal, as its fields say; `outcome` of its last attempt, if it had one."""
-        artifacts = tuple(
-            Artifact(step.task_id, step.attempt, name, at, output.value)
-            for name, output in step.outputs.items()
-        )
+        if outcome is not None and outcome.is_recorded:
+            if memo is not None:
+                self.stage(Change(step.task_id, memo=memo, renews=step.renews))
+            return
+        artifacts: tuple[Artifact, ...] = ()
+        if step.use.script is None or outcome is None:  # else its process has recorded them
+            artifacts = tuple(
+                [
+                    Artifact(step.task_id, step.attempt, name, at, output.value)
+                    for name, output in step.outputs.items()
+                ]
+            )
         contents: tuple[tuple[Digest, bytes], ...] = ()
         if outcome is not None:
             contents = _contents(step.outputs)
@@ -200,6 +210,8 @@ class Recorder:
 
     def retried(self, step: Step, *, at: float, outcome: Outcome, failure: Failure) -> None:
         """The attempt failed, and there will be another."""
+        if outcome.is_recorded:
+            return
         opened, closing, started = self._attempt(step, outcome, at, failure.kind.value, failure)
         event = Event(step.task_id, at, Transition.RETRIED, step.attempt, failure.message)
         if step.recorded:
@@ -282,9 +294,11 @@ class Recorder:
 
 def _contents(outputs: dict[str, Output]) -> tuple[tuple[Digest, bytes], ...]:
     return tuple(
-        (output.value.blob, output.content)
-        for output in outputs.values()
-        if output.content is not None
+        [
+            (output.value.blob, output.content)
+            for output in outputs.values()
+            if output.content is not None
+        ]
     )
 
 
@@ -292,21 +306,20 @@ def task_record(
     step: Step, status: Status, *, started_at: float | None = None, ended_at: float | None = None
 ) -> Task:
     use = step.use
+    script = use.script
+    mark = step.run.marks.get(use.name, NO_MARK)
     return Task(
         id=step.task_id,
-        kind=Kind.PIPELINE if use.is_pipeline else Kind.STEP,
+        kind=use.kind,
         name=step.name,
         project=step.run.project,
         status=status,
         created_at=step.called_at,
-        spec=TaskSpec(
-            use.entry,
-            use.code,
-            {argument.name: argument.shown for argument in step.arguments},
-            use.outputs,
-            use.settings,
-            use.source.digest,
-        ),
+        spec=_spec(step) if script is None else replace(script.spec, code=use.code),
+        type=mark.type,
+        tags=mark.tags,
+        queue=script.queue or None if script is not None else None,
+        cloned_from=script.cloned_from if script is not None else None,
         version=use.options.version,
         parent=step.run.task_id,
         step_key=step.key,
@@ -316,6 +329,18 @@ def task_record(
         failure=step.failure,
         inputs=_inputs(step),
         needs=_needs(step),
+    )
+
+
+def _spec(step: Step) -> TaskSpec:
+    use = step.use
+    return TaskSpec(
+        use.entry,
+        use.code,
+        {argument.name: argument.shown for argument in step.arguments},
+        use.outputs,
+        use.settings,
+        use.source.digest,
     )
 
 

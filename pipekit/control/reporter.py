@@ -90,9 +90,11 @@ def end_of(step: Step) -> StepEnd:
 
 
 def _most_attempts(step: Step) -> int:
-    earlier = step.earlier.attempts if step.earlier is not None else 0
+    most: int = step.use.options.retries + 1
+    if step.earlier is not None:
+        most += step.earlier.attempts
     # What the machine is to blame for has retries of its own.
-    return max(step.attempt, int(earlier) + step.use.options.retries + 1)
+    return most if most > step.attempt else step.attempt
 
 
 def end_of_run(run: Run, at: float) -> RunEnd:

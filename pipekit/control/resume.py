@@ -84,7 +84,7 @@ def claim(archive: Archive, task: Task, spec: TaskSpec, again: Collection[str]) 
         landed = store.commit([_start(task, number, now)])
     if crash.armed:
         crash.at("controller.resumed")
-    return Claim(task, number, Again(frozenset(again)), _ended_at(attempts))
+    return Claim(task, number, Again(frozenset(again)), ended_at(attempts))
 
 
 def _start(task: Task, number: int, now: float) -> Change:
@@ -101,14 +101,15 @@ def _start(task: Task, number: int, now: float) -> Change:
     )
 
 
-def _ended_at(attempts: list[Attempt]) -> float:
+def ended_at(attempts: list[Attempt]) -> float:
+    """When the last of these attempts ended, as well as that is known; 0 where there is none."""
     if not attempts:
         return 0.0
     last = attempts[-1]
-    ended_at = last.ended_at or last.started_at
+    ended = last.ended_at or last.started_at
     if last.exit != FailureKind.LOST.value:
-        return ended_at
-    return min(ended_at, (last.heartbeat_at or last.started_at) + _BEAT_SECONDS)
+        return ended
+    return min(ended, (last.heartbeat_at or last.started_at) + _BEAT_SECONDS)
 
 
 def spec_for(task: Task, *, settings: dict[str, object], file: str, source: str) -> TaskSpec:

@@ -14,7 +14,7 @@ from pipekit.control.archive import Archive
 from pipekit.control.callback_thread import CallbackThread
 from pipekit.control.output import KEPT_BYTES, Output
 from pipekit.control.reuse import Wishes
-from pipekit.control.step import Step
+from pipekit.control.step import Mark, Step
 from pipekit.control.trace import Meetings
 from pipekit.errors import BlobCorrupt, BlobMissing, RunElsewhere, Stopped, UsageError, short
 from pipekit.executors.interruption import Interruptible
@@ -257,6 +257,10 @@ class Run:
         """What was named already: file, line, what."""
         self.changes: set[str] = set()
         """Variables that steps have changed, and that were named already."""
+        self.is_declared = False
+        """Its steps were declared under names of their own, which alone they go by."""
+        self.marks: dict[str, Mark] = {}
+        """By the names of components: what is said of their steps."""
         self.meetings = Meetings()
         self.wishes = Wishes()
         """What was asked for of the cache."""
@@ -278,6 +282,10 @@ class Run:
     def is_elsewhere(self) -> bool:
         """Whether it goes on in another process, of which this one was forked."""
         return os.getpid() != self._pid
+
+    def be_interrupted(self, by: str) -> None:
+        """Who stops it, unless that is known: the name of a signal; empty: Ctrl-C."""
+        self.stop_reason = self.stop_reason or f"stopped by {by or 'Ctrl-C'}"
 
     def be_stopped(self, reason: str) -> None:
         """Its function gets no further from now on: what it calls or waits for raises."""

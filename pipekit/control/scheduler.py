@@ -94,7 +94,7 @@ class Scheduler:
         self._lookups = Lookups(archive, self._leases, self._keeping, reporter, self._handle)
         self._watching = Watching(loop, self._handle, self._begin, reporter)
         self._do: dict[type, Callable[[Run, Any], None]] = {
-            plan.LookUp: lambda run, command: self._lookups.add(run.steps[command.step]),
+            plan.LookUp: self._lookups.add,
             plan.Start: self._start,
             plan.Reuse: self._reuse,
             plan.Share: self._share,
@@ -209,6 +209,8 @@ class Scheduler:
         self._showing.look_later()
 
     def _handle(self, run: Run, event: plan.Event) -> None:
+        if run.fatal is not None:
+            return  # a timer of a run that was given up
         for command in run.planner.handle(event):
             self._do[type(command)](run, command)
 
@@ -237,6 +239,7 @@ class Scheduler:
         use = step.use
         if step.sources and not step.memo_key:
             expect_codes(step)  # else it was done for the key
+        begun = self._begun if use.is_watched else self._showing.begun
         lines, wrote = None, None
         if self._reporter.shows_output:
             lines = whole = ConsoleLines()
@@ -251,7 +254,7 @@ class Scheduler:
             inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
             folder=step.run.folder,
-            began=lambda: self._begun(step),
+            began=lambda: begun(step),
             report=lambda outcome: self._reported(step, outcome, lines),
             logged=lambda logged: self._logged(step, logged),
             wrote=wrote,
@@ -267,8 +270,7 @@ class Scheduler:
 
     def _begun(self, step: Step) -> None:
         self._showing.begun(step)
-        if step.use.is_watched:
-            self._watching.changed(step, Status.RUNNING)
+        self._watching.changed(step, Status.RUNNING)
 
     def _logged(self, step: Step, logged: Logged) -> None:
         if step.run.fatal is not None or step.assignment is None:
@@ -312,7 +314,8 @@ class Scheduler:
             step.is_kept = is_worth_keeping(step, outcome, self._archive.hasher) and is_settled(
                 step, outcome, self._archive.places
             )
-            self._lookups.meet(step, outcome.reads)
+            if outcome.reads:
+                self._lookups.meet(step, outcome.reads)
             self._leases.learn(step, outcome.duration_seconds)
             self._handle(run, plan.AttemptCompleted(step.number, step.attempt, step.is_kept))
         else:
@@ -466,6 +469,8 @@ class Scheduler:
         run.failure = command.failure
         if run.failure is None and run.roots:
             run.failure = failure_of_run(run.roots[0])
+        elif run.failure is None and run.status is Status.STOPPED and run.root.stop_reason:
+            run.failure = Failure(FailureKind.STOPPED, run.root.stop_reason)
         if run.broken is not None and str(run.broken) != (run.failure and run.failure.message):
             self._reporter.warned(str(run.broken))  # the run has ended for something else
         if run.parent is None:

@@ -41,10 +41,16 @@ TASK_VARIABLE = "PIPEKIT_TASK"
 """`<id>:<number>`: the task, and the attempt at it, for which a process was started."""
 FAILURE_VARIABLE = "PIPEKIT_FAILURE"
 """The file in which such a process leaves what it raised."""
+LIFELINE_VARIABLE = "_PIPEKIT_LIFELINE"
+"""`<file number>:<pid>`: the process that has started such a one, and a file whose end says that it
+is gone."""
 FOLLOWED_VARIABLE = "_PIPEKIT_SCRIPT"
-"""`<id>:<number>` of the script's task, for processes that load the script's module again."""
+"""`<id>:<id or nothing>:<folder>`: the script's task, the same again where its parameters were given
+to it, and where its project is, for processes that load the script's module again."""
 PROGRESS = "progress"
 """The metric that holds how far a script has come, in percent."""
+ADDED = "added"
+"""Among the settings of a spec: whole keys of parameters that its code had not named."""
 LEASE_SECONDS = 30.0
 _BEAT_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
@@ -62,6 +68,10 @@ class ScriptRun:
         self.project = task.project
         self.number = number
         self.is_own = is_own
+        self.given: Mapping[str, Any] = {} if is_own else task.spec.parameters
+        """What stood in the record when this process began: it is what the script is to run with.
+        A script that nobody was asked to run is run as it stands."""
+        self.added = frozenset() if is_own else added_to(task.spec)
         self._pid = this_pid()
         self._lock = threading.RLock()
         self._spec = task.spec
@@ -93,11 +103,18 @@ class ScriptRun:
         of its process."""
         return self._is_over or this_pid() != self._pid
 
-    def set_parameters(self, values: Mapping[str, Any]) -> None:
-        """Record parameters, beside those that are and in place of those of the same key."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether its end is recorded, or others are to record it."""
+        return self._is_over
+
+    def set_parameters(self, values: Mapping[str, Any], *, replaces: bool = False) -> None:
+        """Record parameters, beside those that are and in place of those of the same key; with
+        `replaces` in place of all."""
         with self._lock:
-            if any(self._spec.parameters.get(k, _NEVER) != v for k, v in values.items()):
-                spec = replace(self._spec, parameters={**self._spec.parameters, **values})
+            parameters = dict(values) if replaces else {**self._spec.parameters, **values}
+            if not _alike(parameters, self._spec.parameters):
+                spec = replace(self._spec, parameters=parameters)
                 self._say(edit=Edit(spec=spec))
                 self._spec = spec
 
@@ -141,11 +158,15 @@ class ScriptRun:
     def _record_rest(self) -> None:
         """What was not recorded yet. That it cannot be must not keep the end from being so."""
         try:
-            for callback in self.before_edit:
-                callback()
+            self.record_connected()
             self.log.close()
         except PipekitError as error:
             note(f"not all of task {self.name!r} ({short(self.task_id)}) was recorded: {error}")
+
+    def record_connected(self) -> None:
+        """What the objects that are connected with the task hold now."""
+        for callback in self.before_edit:
+            callback()
 
     def _log_size(self) -> int | None:
         for attempt in self.archive.store.list_attempts(self.task_id):
@@ -207,7 +228,11 @@ class ScriptRun:
                 pass  # the next look may find it again; what is recorded says so itself
 
 
-_NEVER: Any = object()
+def _alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether both say the same, also of what types: 1, 1.0 and True are three things."""
+    return repr(sorted(a.items())) == repr(sorted(b.items()))
+
+
 _STATUS_AFTER = {
     Transition.COMPLETED: Status.COMPLETED,
     Transition.FAILED: Status.FAILED,
@@ -222,20 +247,26 @@ class FollowedScript:
 
     is_over = True
 
-    def __init__(self, archive: Archive, task: Task | None) -> None:
-        """None: no task belongs to what is loaded, as where a command looks for a pipeline."""
+    def __init__(self, archive: Archive, task: Task | None, *, task_id: str = "") -> None:
+        """None: nothing was given to what is loaded."""
         self.archive = archive
-        self.task_id = task.id if task is not None else ""
+        self.task_id = task_id
         self.name = task.name if task is not None else ""
         self.project = task.project if task is not None else ""
-        self.parameters: Mapping[str, Any] = task.spec.parameters if task is not None else {}
+        self.given: Mapping[str, Any] = task.spec.parameters if task is not None else {}
+        self.added = added_to(task.spec) if task is not None else frozenset()
         self.before_edit: list[Callable[[], None]] = []
 
-    def set_parameters(self, values: Mapping[str, Any]) -> None:
+    def set_parameters(self, values: Mapping[str, Any], *, replaces: bool = False) -> None:
         """They are recorded by the script's own process."""
 
 
 Script = ScriptRun | FollowedScript
+
+
+def added_to(spec: TaskSpec) -> frozenset[str]:
+    """Whole keys of parameters that were given to a task, and that its code had not named."""
+    return frozenset(spec.settings.get(ADDED, ())) & spec.parameters.keys()
 
 
 def begin_script(

@@ -21,11 +21,17 @@ import signal
 import sys
 import threading
 import traceback
+from time import sleep
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from pipekit.console.note import note
-from pipekit.control.script import FAILURE_VARIABLE, ScriptRun, failure_of
+from pipekit.control.script import (
+    FAILURE_VARIABLE,
+    LIFELINE_VARIABLE,
+    ScriptRun,
+    failure_of,
+)
 from pipekit.errors import PipekitError
 from pipekit.executors.interruption import is_main_thread
 from pipekit.liveness import this_pid
@@ -56,6 +62,9 @@ class ScriptExit:
         self._taken: list[signal.Signals] = []
         if is_main_thread():
             self._take_signals()
+        lifeline, _, parent = os.environ.pop(LIFELINE_VARIABLE, "").partition(":")
+        if parent == str(os.getppid()) and not run.is_own:
+            threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
 
     def _take_signals(self) -> None:
         if not self._run.is_own and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -107,7 +116,8 @@ class ScriptExit:
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         number = signal.SIGTERM if ignored else signal.SIGINT
         main = threading.main_thread()
-        for seconds in (self._run.archive.settings.stop_seconds, _KILL_AFTER_SECONDS):
+        patience = self._run.archive.settings.stop_seconds
+        for seconds in (patience, min(patience, _KILL_AFTER_SECONDS)):
             if main.is_alive() and main.ident is not None:
                 signal.pthread_kill(main.ident, number)
             if self._run.wait_for_end(seconds):
@@ -140,6 +150,20 @@ class ScriptExit:
                 _leave(self._failure_path, failure)
         except PipekitError as error:
             note(f"the end of task {self._run.name!r} was not recorded: {error}")
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process, with what it has started, when the one that has started it is gone: nobody
+    would record its end, and another may have been given its task."""
+    os.set_inheritable(lifeline, False)
+    try:
+        os.read(lifeline, 1)
+    except OSError:
+        return
+    leads = os.getpgrp() == os.getpid()
+    for number in (signal.SIGINT, signal.SIGKILL):
+        os.killpg(0, number) if leads else os.kill(os.getpid(), number)
+        sleep(_KILL_AFTER_SECONDS)
 
 
 def transition_of(failure: Failure | None) -> Transition:
@@ -185,6 +209,20 @@ def _watch_exit_status() -> None:
     attributes["code"] = _Code(plain)
     # What was looked up before is not to be taken from the interpreter's cache.
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(SystemExit))
+    if sys.version_info < (3, 12):
+        _raise_instances()
+
+
+def _raise_instances() -> None:
+    """Until Python 3.12 what `sys.exit` raises is no instance yet, which would be asked."""
+    plain = sys.exit
+    for module in list(sys.modules.values()):
+        if getattr(module, "__dict__", {}).get("exit") is plain:
+            module.__dict__["exit"] = _exit
+
+
+def _exit(status: Any = None, /) -> NoReturn:
+    raise SystemExit(status)
 
 
 def _leave(path: str, failure: Failure | None) -> None:

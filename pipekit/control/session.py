@@ -24,8 +24,9 @@ from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import SilentReporter
 from pipekit.control.run import Run
 from pipekit.control.scheduler import Scheduler
+from pipekit.control.script_executor import ScriptExecutor
 from pipekit.control.step import Step
-from pipekit.control.use import Use
+from pipekit.control.use import SCRIPTS, Use
 from pipekit.diagnostics import debug
 from pipekit.errors import BlindSpotRefused, SettingsError, Stopped, StoreError
 from pipekit.liveness import host_name, started_at
@@ -162,6 +163,13 @@ class Session:
         )
         stop_run = self.scheduler.stopping.stop_run
         self.executors.add("pipeline", ChildExecutor(self._loop, stop_run, self.now))
+        scripts = ScriptExecutor(
+            self._loop,
+            self.archive,
+            stage=self._recorder.stage,
+            stop_step=self.scheduler.stopping.stop_step,
+        )
+        self.executors.add(SCRIPTS, scripts)
         self._loop.start()
 
     def _check_key(self) -> None:

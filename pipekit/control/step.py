@@ -69,6 +69,16 @@ class Produced(NamedTuple):
 Source = Stored | Produced
 
 
+class Mark(NamedTuple):
+    """What is said of a step beside what it does."""
+
+    type: str = ""
+    tags: tuple[str, ...] = ()
+
+
+NO_MARK = Mark()
+
+
 class StepOwner(Protocol):
     """What a step asks of its run."""
 
@@ -79,6 +89,7 @@ class StepOwner(Protocol):
     facts: RunFacts
     fatal: BaseException | None
     stopping: Stopped | None
+    marks: dict[str, Mark]
 
     def wait_for(self, steps: Sequence[Step], timeout_seconds: float | None = None) -> bool: ...
 

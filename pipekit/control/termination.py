@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _taken: list[signal.Signals] = []
 """Those that stop what runs now."""
 _received: list[signal.Signals] = []
-_told: list[Callable[[], None]] = []
+_told: list[Callable[[str], None]] = []
 """Called in the handler."""
 _is_registered = False
 
@@ -39,9 +39,9 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def ended_by_signals(told: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(told: Callable[[str], None]) -> Iterator[None]:
     """The same, and afterwards the process ends by the signal, as whoever sent it expects. `told`
-    is called when it comes, in its handler."""
+    is called with its name when it comes, in its handler."""
     taken = _take()
     if taken:
         _told.append(told)
@@ -76,7 +76,7 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
     received = signal.Signals(number)
     _received.append(received)
     for told in _told:
-        told()
+        told(received.name)
     raise KeyboardInterrupt(received.name)
 
 

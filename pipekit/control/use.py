@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipekit.artifacts import by_value
 from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
-from pipekit.capture.source_text import SourceText, source_text_of
+from pipekit.capture.source_text import NO_SOURCE, SourceText, source_text_of
 from pipekit.capture.wrapper import unwrap
 from pipekit.control.executor_set import parse_executor
 from pipekit.errors import UsageError, nearest
 from pipekit.model.hashing import digest_bytes
 from pipekit.model.options import DEFAULT_OUTPUT, ComponentOptions
-from pipekit.model.value import Digest
+from pipekit.model.records import Kind, TaskSpec
+from pipekit.model.value import Digest, StoredValue
 from pipekit.origin import origin_of, stable_name
 from pipekit.worker.message import ComponentSpec
 
+SCRIPTS = "script"
+"""The executor of steps whose code is a script's."""
 _KEY_SCHEME = "memo-2"
 """Changes with anything that a memo key is made of, so that older memos are never found."""
 
@@ -27,13 +30,26 @@ _numbers: dict[Digest, int] = {}
 """Of specs by what they say: an equal one in a later run is known to the workers already."""
 
 
+class ScriptShape(NamedTuple):
+    """A step whose code is a script's: a clone of a task."""
+
+    spec: TaskSpec
+    """Its parameters are those of this step."""
+    cloned_from: str
+    queue: str
+    """Where an agent takes it; empty: it runs on this machine."""
+    given: tuple[tuple[str, StoredValue], ...] = ()
+    """Artifacts that the task has before it runs."""
+
+
 class Use:
     """One component in one run. Made before its first step there, then frozen."""
 
     __slots__ = (
         "_depends_on", "_fingerprinter", "_left_out", "blind_spots", "code", "defaults", "entry",
         "executor", "fingerprint", "function", "ignored", "is_keyed", "is_pipeline", "is_watched",
-        "key_prefix", "name", "options", "outputs", "settings", "source", "spec",
+        "key_prefix", "name", "options", "outputs", "refusal", "script", "settings", "source",
+        "spec",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +78,8 @@ class Use:
             parse_executor(options.executor)
         self.executor = options.executor or executor
         self.is_pipeline = False
+        self.script: ScriptShape | None = None
+        self.refusal = ""
         self.is_watched = options.is_watched
         self._fingerprinter: Fingerprinter | None = fingerprinter
         self._depends_on = tuple(_named(other) for other in options.depends_on)
@@ -127,6 +145,8 @@ class Use:
         use.outputs = (DEFAULT_OUTPUT,)
         use.executor = executor
         use.is_pipeline = True
+        use.script = None
+        use.refusal = ""
         use.fingerprint = fingerprint
         use.code = fingerprint.digest
         use.source = source
@@ -136,6 +156,60 @@ class Use:
         use.key_prefix = ""
         return use
 
+    @classmethod
+    def of_script(cls, script: ScriptShape, options: ComponentOptions, *, refusal: str = "") -> Use:
+        """A task of a script as a step; it is remembered where `options.cache` says so. `refusal`:
+        why it cannot run, where it cannot."""
+        spec = script.spec
+        given = [text for name, value in script.given for text in (name, value.digest)]
+        code = digest_bytes(
+            "script", spec.snapshot, spec.entry, spec.folder, *spec.argv, "given", *given
+        )
+        use = cls._plain(options, entry=spec.entry, code=code, refusal=refusal)
+        use.script = script
+        use.outputs = ()
+        use.is_keyed = bool(options.cache)
+        use.key_prefix = digest_bytes(_KEY_SCHEME, code, options.version)
+        return use
+
+    @classmethod
+    def of_refused(cls, options: ComponentOptions, *, entry: str, refusal: str) -> Use:
+        """A step that was declared and cannot be called."""
+        return cls._plain(options, entry=entry, code="", refusal=refusal)
+
+    @classmethod
+    def _plain(cls, options: ComponentOptions, *, entry: str, code: Digest, refusal: str) -> Use:
+        use = cls.__new__(cls)
+        use._fingerprinter = None
+        use._depends_on = use._left_out = ()
+        use.ignored = frozenset()
+        use.is_keyed = use.is_pipeline = False
+        use.blind_spots = "ok"
+        use.function = _no_function
+        use.options = options
+        use.is_watched = options.is_watched
+        use.defaults = {}
+        use.name = options.name
+        use.outputs = options.outputs or (DEFAULT_OUTPUT,)
+        use.executor = SCRIPTS
+        use.script = None
+        use.refusal = refusal
+        use.fingerprint = Fingerprint(code, (), ())
+        use.code = code
+        use.source = NO_SOURCE
+        use.settings = options.settings()
+        use.entry = entry
+        use.spec = ComponentSpec(-1, use.name, None, b"", use.outputs, True, "")
+        use.key_prefix = ""
+        return use
+
+    @property
+    def kind(self) -> Kind:
+        """Of what its steps are records."""
+        if self.script is not None:
+            return Kind.SCRIPT
+        return Kind.PIPELINE if self.is_pipeline else Kind.STEP
+
     def find_change(self, *, quick: bool = False) -> str:
         """What it rests on and has changed in this process since, as a phrase; `quick` leaves out
         large arrays and the like."""
@@ -144,6 +218,10 @@ class Use:
         return self._fingerprinter.find_change(
             self.function, depends_on=self._depends_on, ignore=self._left_out, quick=quick
         )
+
+
+def _no_function(*args: Any, **kwargs: Any) -> None:
+    """Stands where a step has no function in this process."""
 
 
 def _named(other: object) -> object:

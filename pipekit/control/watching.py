@@ -7,6 +7,7 @@ What a callback is told of is durable by then: calls are held until the round's 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from pipekit.control.callbacks import (
@@ -24,6 +25,9 @@ from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import TERMINAL, Status
 from pipekit.ports import Loop, Outcome, Reporter
 from pipekit.worker.raised import pickled
+
+asked_step: ContextVar[Step | None] = ContextVar("pipekit_asked_step", default=None)
+"""The step whose policy is being asked, in the thread of the callbacks."""
 
 _Answered = Callable[[Any, CallbackFailed | None], None]
 Policy = Callable[[float | bool, CallbackFailed | None], None]
@@ -95,6 +99,7 @@ class Watching:
         callback = Callback("retry_on", policy, f"step {step.label}")
 
         def work() -> None:
+            asked_step.set(step)
             answer, broken = call(callback, lambda: (error(), number), seconds_of)
             self._loop.post(lambda: said(answer, broken))
 

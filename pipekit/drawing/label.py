@@ -40,7 +40,7 @@ def duration_of(node: Node) -> str:
 
 def title_of(node: Node) -> str:
     """All that is known of it, on one line."""
-    kind = " (pipeline)" if node.kind is not Kind.STEP else ""
+    kind = " (pipeline)" if node.kind is Kind.PIPELINE else ""
     in_all = f", {seconds_text(node.seconds)} in all" if node.tally and node.seconds else ""
     return f"{name_of(node)}{kind}: {caption_of(node)}{in_all}"
 

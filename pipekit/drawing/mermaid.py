@@ -56,7 +56,7 @@ def _shape(node: Node) -> str:
     count = f" ×{node.count}" if node.tally else ""
     name = fitted(name.removesuffix(count), _NAME_CELLS) + count
     text = f'"{_escaped(name)}<br/>{_escaped(caption_of(node))}"'
-    return f"[{text}]" if node.kind is Kind.STEP else f"[[{text}]]"
+    return f"[[{text}]]" if node.kind is Kind.PIPELINE else f"[{text}]"
 
 
 def _escaped(text: str) -> str:

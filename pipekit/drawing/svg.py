@@ -199,7 +199,7 @@ class _Box:
 
     def drawn(self, node: Node, corner: Point) -> str:
         colour = _LIGHT.get(node.word, _LIGHT["pending"])
-        kind = "" if node.kind is Kind.STEP else " pipeline"
+        kind = " pipeline" if node.kind is Kind.PIPELINE else ""
         cached = " cached" if node.word == CACHED else ""
         dashes = ' stroke-dasharray="5 4"' if cached else ""
         shape = f'class="box" rx="7" fill="{_LIGHT["box"]}" stroke="{colour}"'

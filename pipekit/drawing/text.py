@@ -136,7 +136,7 @@ class _Tree:
     def _in_full(self, place: _Place) -> str:
         node = self._nodes[place.node]
         what, mark = self._standing(node)
-        kind = " (pipeline)" if node.kind is not Kind.STEP else ""
+        kind = " (pipeline)" if node.kind is Kind.PIPELINE else ""
         detail = duration_of(node)
         line = f"{self._styled(mark, what)} {self._name(node)}{kind}"
         if node.tally:

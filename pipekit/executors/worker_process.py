@@ -169,8 +169,8 @@ class WorkerProcess:
             pass  # it is gone already
 
     def end(self, *, offspring: bool = False) -> int:
-        """Kill its process group, wait for it, release everything; its wait status. `offspring`: end
-        what it has started in other groups too."""
+        """Kill its process group, wait for it, release everything; its wait status. `offspring`:
+        end what it has started in other groups too."""
         if offspring and self._status is None:
             self.interrupt(signal.SIGSTOP)
             kill_offspring(self._mark, self.pid)

@@ -437,7 +437,9 @@ class Planner:
         # The outcome is not theirs to take: each runs on its own, and nobody joins the next.
         for number in followers:
             step = self._steps[number]
-            if step.phase == _FOLLOWING:
+            if step.phase == _FOLLOWING and self._stopping:
+                ending.append((number, step, Status.STOPPED, Stop(number, 0)))
+            elif step.phase == _FOLLOWING:
                 self._start(number, step, commands)
         key = self._keys.get(leader)
         if key is not None:

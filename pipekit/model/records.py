@@ -338,3 +338,8 @@ class Queue:
     waiting: int = 0
     oldest_at: float | None = None
     """Since when the first has waited; None where none does."""
+
+
+def claimed_log(task_id: str, number: int) -> str:
+    """Where, below the home, the console of an attempt that an agent has claimed goes."""
+    return f"logs/{task_id}-{number}.log"

@@ -15,7 +15,8 @@ from typing import Any
 from pipekit.errors import UsageError
 
 _MOST_POINTS = 1_000_000
-_PLAIN = (type(None), bool, int, float, str)
+PLAIN = (type(None), bool, int, float, str)
+"""Types of choices that can stand for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Uniform:
     def first(self) -> Any:
         return self.low
 
+    def __repr__(self) -> str:
+        return f"{'log_' if self.log else ''}uniform({self.low!r}, {self.high!r})"
+
 
 @dataclass(frozen=True, slots=True)
 class Integers:
@@ -45,6 +49,10 @@ class Integers:
     def first(self) -> Any:
         return self.low
 
+    def __repr__(self) -> str:
+        step = f", step={self.step}" if self.step != 1 else ""
+        return f"integers({self.low}, {self.high}{step}{', log=True' if self.log else ''})"
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -56,12 +64,15 @@ class Choices:
     def first(self) -> Any:
         return self.values[0]
 
+    def __repr__(self) -> str:
+        return repr([*self.values])
+
     @property
     def labels(self) -> tuple[Any, ...]:
         """What stands for the values where only plain ones can stand, and no two that are equal."""
-        if all(type(value) in _PLAIN for value in self.values):
-            if len(set(self.values)) == len(self.values):
-                return self.values
+        is_plain = all(type(value) in PLAIN for value in self.values)
+        if is_plain and len(set(self.values)) == len(self.values):
+            return self.values
         return tuple(f"{i}: {_line(value)}" for i, value in enumerate(self.values))
 
 
@@ -71,11 +82,13 @@ class Foreign:
 
     distribution: Any
 
+    def __repr__(self) -> str:
+        return repr(self.distribution)
+
     @property
     def first(self) -> Any:
-        return getattr(self.distribution, "low", None) or getattr(
-            self.distribution, "choices", (None,)
-        )[0]
+        low = getattr(self.distribution, "low", None)
+        return low if low is not None else self.distribution.choices[0]
 
 
 Domain = Uniform | Integers | Choices | Foreign
@@ -122,14 +135,13 @@ def integers(low: int, high: int, *, step: int = 1, log: bool = False) -> Intege
     return Integers(low, high - (high - low) % step, step, log)
 
 
-def read_space(
-    space: Mapping[str, Any], *, floats: Sequence[str] = ()
-) -> dict[str, Domain]:
+def read_space(space: Mapping[str, Any], *, floats: Sequence[str] = ()) -> dict[str, Domain]:
     """What stands for each parameter, as a domain.
 
     Args:
-        space: Parameter -> a list (choices), a `range`, a tuple `(low, high)` of whole numbers or of
-            floats, what `uniform`, `log_uniform` and `integers` give, or a distribution of Optuna's.
+        space: Parameter -> a list (choices), a `range`, a tuple `(low, high)` of whole numbers or
+            of floats, what `uniform`, `log_uniform` and `integers` give, or a distribution of
+            Optuna's.
         floats: Parameters that are floats: `(1, 10)` then means any number between.
 
     Raises:
@@ -169,14 +181,16 @@ def _domain(name: str, given: Any, is_float: bool) -> Domain:
 def _wrong(name: str, given: Any, reason: str) -> UsageError:
     return UsageError(
         f"space[{name!r}] is {_line(given)}: {reason}.",
-        hint="a list is choices, (low, high) or range(…) numbers between; or pipekit.uniform(a, b), "
-        "log_uniform(a, b), integers(a, b), or a distribution of Optuna's.",
+        hint="a list is choices, (low, high) or range(…) numbers between; or uniform(a, b), "
+        "log_uniform(a, b) and integers(a, b) of pipekit, or a distribution of Optuna's.",
     )
 
 
 def _bounds(what: str, low: Any, high: Any, *, log: bool = False) -> tuple[float, float]:
     said = f"{what}({low!r}, {high!r})"
-    if not (_is_number(low) and _is_number(high)) or not (math.isfinite(low) and math.isfinite(high)):
+    if not (_is_number(low) and _is_number(high)) or not (
+        math.isfinite(low) and math.isfinite(high)
+    ):
         raise UsageError(f"{said} is to have two numbers.")
     if low > high:
         raise UsageError(f"{said}: the least is to come first.", hint=f"{what}({high!r}, {low!r})")

@@ -5,7 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from pipekit.model.records import Agent, Attempt, Change, Claimer, Event, Move, Queue, Task
+from pipekit.model.records import (
+    Agent,
+    Attempt,
+    Change,
+    Claimer,
+    Event,
+    Move,
+    Queue,
+    Task,
+    claimed_log,
+)
 from pipekit.model.status import Status, Transition, sources_of
 
 
@@ -48,7 +58,7 @@ class MemoryQueues:
         number = len(self._attempts.get(task.id, ())) + 1
         attempt = Attempt(
             task.id, number, now, claimer.host, claimer.pid, claimer.pid_started_at, claimer.agent,
-            until, now,
+            until, now, log_path=claimed_log(task.id, number),
         )  # fmt: skip
         move = Move(sources_of(Transition.STARTED), Status.RUNNING, now)
         started = Event(task.id, now, Transition.STARTED, number)

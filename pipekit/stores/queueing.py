@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pipekit.model.records import Agent, Attempt, Claimer, Queue, Task
+from pipekit.model.records import Agent, Attempt, Claimer, Queue, Task, claimed_log
 from pipekit.model.status import Status, Transition
 from pipekit.stores.encoding import decode_attempt, decode_names, encode_names
 from pipekit.stores.schema import Connection
@@ -24,7 +24,7 @@ _START = (
 _OPEN = (
     "INSERT INTO attempts (task_id, number, started_at, host, pid, pid_started_at, agent,"
     " lease_until, heartbeat_at, exit, failure, log_path, log_start)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)"
 )
 _STARTED = "INSERT INTO events (task_id, at, name, attempt, detail) VALUES (?, ?, ?, ?, '')"
 _WAITING = (
@@ -83,7 +83,7 @@ class SqlQueues(ABC):
         connection.execute(self._marked(_START), (Status.RUNNING.value, now, task_id))
         values = (
             task_id, number, now, claimer.host, claimer.pid, claimer.pid_started_at, claimer.agent,
-            until, now,
+            until, now, claimed_log(task_id, number),
         )  # fmt: skip
         connection.execute(self._marked(_OPEN), values)
         started = (task_id, now, Transition.STARTED.value, number)

@@ -17,6 +17,8 @@ from pipekit.origin import Origin
 from pipekit.settings import Settings
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from pipekit.model.audit import Audit
 
 HEADER = struct.Struct("<I")
@@ -172,6 +174,29 @@ def pack(message: Any) -> bytes:
     """The frame of a message."""
     body = pickle.dumps(message, 5)
     return HEADER.pack(len(body)) + body
+
+
+def send_whole(connection: socket, frame: bytes) -> None:
+    """Send a frame to its end. Where the handler of a signal raises meanwhile, that is raised when
+    the frame is sent: after half a frame the other side would understand nothing any more.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    sent: list[int] = []
+    raised: BaseException | None = None
+    while True:
+        try:
+            while (at := sum(sent)) < len(frame):
+                # No handler runs between these two: what was sent is known to be.
+                sent.extend(map(connection.send, (memoryview(frame)[at:],)))
+            break
+        except BaseException as error:
+            if not sent or (isinstance(error, OSError) and error.errno is not None):
+                raise
+            raised = error
+    if raised is not None:
+        raise raised
 
 
 class Unpacker:

@@ -39,6 +39,7 @@ from pipekit.worker.message import (
     Stale,
     Unpacker,
     pack,
+    send_whole,
 )
 from pipekit.worker.meter import Meter
 from pipekit.worker.offspring import MARK, kill_offspring
@@ -116,7 +117,7 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
     def send(message: Any) -> None:
         frame = pack(message)
         with sending:  # threads of a step log too
-            connection.sendall(frame)
+            send_whole(connection, frame)  # a step may be interrupted while it logs
 
     while True:
         while not waiting:

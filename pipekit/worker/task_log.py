@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SEND_EVERY_SECONDS = 0.2
 _MOST_HELD = 256
 _NEVER = float("-inf")
+TEXT = "text"
+"""Name of the artifact that holds the lines which were logged, and not printed."""
 
 
 class TaskLog:
@@ -34,7 +36,7 @@ class TaskLog:
 
     __slots__ = (
         "_artifacts", "_is_closed", "_lock", "_metrics", "_outputs", "_pid", "_progress", "_send",
-        "_sent_at", "_timer", "_token", "settings", "task_id",
+        "_sent_at", "_texts", "_timer", "_token", "settings", "task_id",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +63,7 @@ class TaskLog:
         self._metrics: list[LoggedMetric] = []
         self._progress: tuple[float, float | None] | None = None
         self._sent_at = _NEVER
+        self._texts: list[str] | None = None
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
@@ -89,6 +92,12 @@ class TaskLog:
         stored, content = self._artifacts.put(value, where=f"Artifact {name!r}")
         with self._open():
             self._flush((Output(name, stored, content),))
+
+    def text(self, line: str) -> None:
+        """Keep a line beside the console: all of them are the artifact `text`."""
+        with self._open():
+            texts = self._texts = [*(self._texts or ()), line]
+        self.artifact(TEXT, "\n".join(texts))
 
     def announce(self) -> None:
         """Have the controller record the task as it stands, if it has not yet."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import watched
 from workspace import Workspace
 
+from pipekit import pipeline
+from pipekit.clock import Timers
 from pipekit.control.run import Run
-from pipekit.control.session import Session
-from pipekit.errors import PipekitError, Stopped
+from pipekit.control.session import Session, find_session, set_clock
+from pipekit.errors import PipekitError, Stopped, StoreUnavailable
 from pipekit.settings import read_settings
+from pipekit.testing import FakeClock
 
 pytestmark = pytest.mark.usefixtures("home")
 _SECONDS = 30
@@ -105,3 +110,29 @@ def test_what_fails_while_the_end_of_a_run_is_told_is_raised_there(tmp_path: Pat
     said = workspace.python("flow.py", PIPEKIT_PROGRESS="off")
     assert said.code == 1
     assert "NameError: a mistake in a filter" in said.err
+
+
+class _LosingClock(FakeClock):
+    """When a wait is over, the store is gone."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__()
+        self._home = home
+
+    def wait(self, seconds: float, callback: Callable[[], None], timers: Timers) -> None:
+        session = find_session(self._home)
+        assert session is not None
+        session.scheduler.fail(StoreUnavailable("The store is gone."))
+        super().wait(seconds, callback, timers)
+
+
+def test_a_step_that_waits_for_its_next_attempt_has_none_when_its_run_is_lost(
+    home: Path, tmp_path: Path
+) -> None:
+    set_clock(home, _LosingClock(home))
+    journal = tmp_path / "journal"
+    step = watched.fail_until.options(retries=3, retry_delay=5)
+    with pytest.raises(StoreUnavailable):
+        pipeline(lambda: step(str(journal), 2)).options(executor="process:1")()
+    watched.doubled.options(executor="process:1")()  # behind whatever the one worker has to do
+    assert journal.read_text() == "x"

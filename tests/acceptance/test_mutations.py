@@ -15,8 +15,8 @@ import pytest
 HARNESS = Path(__file__).parents[2] / "benchmarks" / "mutations.py"
 SHORT = ("statistics", "mdurl", "sortedcontainers", "attr")
 BY_DESIGN = frozenset({"unused method", "unused function", "functions in another order"})
-"""A class counts with all its methods, and a module that a function imports with all that is in its
-file: these edits may be misses."""
+"""A class counts with all its methods, and a module that a function imports with all that its
+import executes, its classes among it: these edits may be misses."""
 
 
 def verdicts(*arguments: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 REFERENCE = README[README.index("\n## Reference\n") : README.index("\n## Platforms\n")]
 INTERNAL = {
     "callbacks",
+    "task_type",
     "of_running",
     "of_step",
     "of_watched",
@@ -85,6 +86,11 @@ def test_each_option_of_a_pipeline_stands_with_its_default() -> None:
         ("log_figure", pipekit.log_figure),
         ("report_progress", pipekit.report_progress),
         ("register_serializer", pipekit.register_serializer),
+        ("tune", pipekit.tune),
+        ("grid", pipekit.grid),
+        ("get_local_copy", pipekit.get_local_copy),
+        ("upload", pipekit.upload),
+        ("integers", pipekit.integers),
         ("Task.get_task", Task.get_task),
         ("Task.get_tasks", Task.get_tasks),
     ],

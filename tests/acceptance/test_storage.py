@@ -645,3 +645,19 @@ def test_steps_share_the_copies_of_their_home(server: Server, home: Path, tmp_pa
     assert flow.debug(url) == str(copy)
     assert len(server.requests) == 1
     assert storage._settings().home == home
+
+
+def test_a_copy_that_is_passed_to_a_step_counts_by_its_content(server: Server, home: Path) -> None:
+    @pipekit.component
+    def size(path: Path) -> int:
+        return path.stat().st_size
+
+    @pipekit.pipeline
+    def flow(force: bool) -> int:
+        return size(get_local_copy(f"{server.url}/data.csv", force=force))
+
+    assert flow.debug(False) == len(CONTENT)
+    assert flow.options(executor="inline").run(False)["size"].reused
+    server.files["/data.csv"] = b"new"
+    run = flow.options(executor="inline").run(True)
+    assert (run.value, run["size"].reused) == (3, False)

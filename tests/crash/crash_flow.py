@@ -111,6 +111,15 @@ def flow(salt: int = 1, width: int = 3) -> int:
     return total + chain + sum(get(mapped)) + sum(get(nested)) + sum(get(sums))
 
 
+@pipeline
+def chain(salt: int, count: int) -> int:
+    """Each step rests on the one before; all are called at once."""
+    value = number(salt)
+    for _ in range(count):
+        value = add(value, 1)
+    return value
+
+
 @component(retries=3)
 def leaf(i: int, salt: int) -> int:
     work("leaf")
@@ -135,5 +144,5 @@ def many(salt: int, count: int) -> int:
 
 if __name__ == "__main__":
     name, *numbers = sys.argv[1:]
-    value = {"flow": flow, "many": many}[name](*map(int, numbers))
+    value = {"flow": flow, "chain": chain, "many": many}[name](*map(int, numbers))
     Path(os.environ["CRASH_VALUE"]).write_text(str(value))

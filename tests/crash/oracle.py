@@ -136,7 +136,7 @@ def judge(
         *_tasks_have_ended_once(records),
         *_journal_agrees(records),
         *(problem for one in before for problem in _nothing_was_lost(one, records)),
-        *(problem for one in before for problem in _inputs_came_first(one)),
+        *(problem for one in before for problem in inputs_came_first(one)),
         *values_are_whole(records, home),
         *([] if records.integrity == "ok" else [f"integrity check: {records.integrity}"]),
     ]
@@ -223,7 +223,7 @@ def _nothing_was_lost(before: Records, after: Records) -> Iterator[str]:
             yield f"artifact {name} of {before.tasks[task_id]['name']} {task_id} was replaced"
 
 
-def _inputs_came_first(records: Records) -> Iterator[str]:
+def inputs_came_first(records: Records) -> Iterator[str]:
     """No step was started before all that it takes was durable."""
     completed = records.completed
     for task_id in {line.task for line in records.lines if line.what == "start"}:

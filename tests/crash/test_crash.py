@@ -14,13 +14,14 @@ import pytest
 import pipekit
 from pipekit import crash
 from tests.acceptance.workspace import PIPEKIT
-from tests.crash.oracle import judge
+from tests.crash.oracle import inputs_came_first, judge
 from tests.crash.storm import rage
 from tests.crash.trial import (
     POINTS,
     STOP_POINTS,
     Ground,
     expected_of,
+    first_command,
     plan_of,
     run_stop,
     run_trial,
@@ -76,6 +77,22 @@ def test_who_is_killed_loses_nothing(
     assert all(verdict.killed for verdict in verdicts)
 
 
+@pytest.mark.parametrize("point", ["controller.before-commit", "controller.in-commit"])
+def test_no_step_starts_before_what_it_takes_is_durable(point: str, tmp_path: Path) -> None:
+    def try_at(nth: int) -> tuple[int, list[str]]:
+        ground = Ground(tmp_path / str(nth), nap=0.01, pause=0.05)
+        ground.call(first_command("chain", {"salt": 1, "count": 30}), "process:1", f"{point}:{nth}")
+        assert ground.was_killed(point)
+        records = ground.records()
+        return len(records.lines), list(inputs_came_first(records))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(try_at, range(10, 22, 3)))
+    assert [problems for _, problems in found] == [[]] * len(found)
+    assert max(lines for lines, _ in found) >= 4
+
+
+@pytest.mark.long  # seconds of waiting between the attempts
 def test_workers_that_all_die_at_their_start_fail_the_run_once(tmp_path: Path) -> None:
     ground = Ground(tmp_path / "ground")
     command = [sys.executable, "flow.py", "flow", "1"]

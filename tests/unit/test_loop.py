@@ -69,3 +69,36 @@ def test_a_loop_that_is_closed_runs_what_was_posted_before(failures: list[BaseEx
     loop.close()
     assert ran == [1]
     assert not failures
+
+
+def test_a_timer_that_is_years_away_ends_nothing(loop: SelectorLoop) -> None:
+    loop.post(lambda: loop.call_later(1e9, lambda: None))
+    for _ in range(20):  # between two of these it sleeps
+        ran = threading.Event()
+        loop.post(ran.set)
+        assert ran.wait(_SECONDS)
+
+
+def test_what_is_unwatched_in_a_round_is_not_called_in_it_any_more(loop: SelectorLoop) -> None:
+    pipes = [os.pipe() for _ in range(2)]
+    called: list[int] = []
+    over = threading.Event()
+
+    def be_called(number: int) -> None:
+        called.append(number)
+        for read, _ in pipes:
+            loop.unwatch(read)
+        loop.post(over.set)
+
+    def watch_both() -> None:
+        for number, (read, _) in enumerate(pipes):
+            loop.watch(read, lambda number=number: be_called(number))  # type: ignore[misc]
+
+    for _, write in pipes:
+        os.write(write, b"w")
+    loop.post(watch_both)
+    assert over.wait(_SECONDS)
+    assert len(called) == 1
+    for pipe in pipes:
+        for fd in pipe:
+            os.close(fd)

@@ -385,3 +385,12 @@ def test_the_attempts_of_a_resumed_step_are_numbered_on() -> None:
     called = p.StepCalled(0, keyed=False, attempts=2, completed=True)
     assert planner.handle(called) == [p.LookUp(0)]
     assert planner.handle(p.KeyLooked(0, "", False)) == [p.Start(0, 3)]
+
+
+def test_what_waits_for_an_equal_step_is_not_begun_by_a_stop_of_the_run() -> None:
+    planner = p.Planner()
+    for step in (0, 1):
+        planner.handle(p.StepCalled(step))
+        planner.handle(p.KeyLooked(step, "same", False))
+    planner.handle(p.AttemptFailed(0, 1, BROKEN, ONCE))  # it rests, and 1 waits for it
+    assert planner.handle(p.StopAsked()) == [p.Stop(0, 0), p.Stop(1, 0)]

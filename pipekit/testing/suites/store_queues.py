@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from pipekit.model.records import Agent, Change, Claimer, Closing, Edit, Kind, Queue, Task, TaskSpec
+from pipekit.model.records import (
+    Agent,
+    Change,
+    Claimer,
+    Closing,
+    Edit,
+    Kind,
+    Queue,
+    Task,
+    TaskSpec,
+    claimed_log,
+)
 from pipekit.model.status import Status, Transition, sources_of
 from pipekit.ports import Store
 from pipekit.testing.suites.sample_record import (
@@ -120,6 +131,7 @@ class QueuesContract:
             assert claimed(store, "default")
             attempt = store.list_attempts("t1")[-1]
             assert (attempt.number, attempt.agent, attempt.lease_until) == (2, "a1", 150.0)
+            assert attempt.log_path == claimed_log("t1", 2)
             assert attempt.ended_at is None
             assert store.list_events("t1")[-1].name is Transition.STARTED
 
