@@ -42,11 +42,13 @@ Each is built from fields; the class writes the sentence, then a hint with somet
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from typing import Any
 
 SHORT_ID = 13
 """Characters of an id that people see: the millisecond and a little of the counter's start."""
+_OWN = os.path.dirname(__file__) + os.sep
 
 
 def short(task_id: str) -> str:
@@ -305,6 +307,8 @@ class CallbackFailed(PipekitError):
         self.traceback = traceback
         self.exception = exception
         frames = [line for line in traceback.splitlines() if line.startswith('  File "')]
+        theirs = [line for line in frames if not line.startswith(f'  File "{_OWN}')]
+        frames = theirs or frames
         place = frames[-1].removeprefix('  File "').replace('", line ', ":") if frames else ""
         at = f" ({place})" if place else ""
         super().__init__(f"Callback {callback} of {whose} failed: {reason}{at}.")

@@ -8,6 +8,8 @@ import sys
 from functools import cache
 
 _pid = os.getpid()
+_FIRST_NAMESPACE = "4026531836"
+"""Linux's number of the pid namespace that is there from the start."""
 
 
 def this_pid() -> int:
@@ -25,8 +27,14 @@ os.register_at_fork(after_in_child=_note_pid)
 
 @cache
 def host_name() -> str:
-    """The name under which this host is recorded."""
-    return os.uname().nodename
+    """The name under which this host is recorded. A pid namespace, such as a container's, counts as
+    a host of its own: a pid means another process there, or none."""
+    name = os.uname().nodename
+    try:
+        number = os.readlink("/proc/self/ns/pid").rpartition("[")[2].rstrip("]")
+    except OSError:
+        return name  # no Linux
+    return name if number == _FIRST_NAMESPACE else f"{name}:{number}"
 
 
 def started_at(pid: int) -> float | None:

@@ -83,7 +83,7 @@ class ArtifactView:
     @property
     def url(self) -> str:
         """`file://…` of a local copy of its stored bytes."""
-        return self.get_local_copy().as_uri()
+        return self.get_local_copy().absolute().as_uri()
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name!r} {self.type} {self.size_bytes} bytes>"

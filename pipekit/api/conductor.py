@@ -196,6 +196,7 @@ def conduct(
 def _interrupt(run: Run, by: str) -> None:
     run.be_interrupted(by)
     run.session.scheduler.send(run, StopAsked())
+    run.session.kill_later(run)
 
 
 def _give_up(run: Run, error: BaseException) -> None:
@@ -383,6 +384,8 @@ def _conduct(
         _close(run)
         if not isinstance(error, Exception):
             run.leave_steps()
+        if isinstance(error, KeyboardInterrupt) and run.parent is None:
+            _interrupt(run, str(error))
         stop_rest = pipeline.on_failure == "fail" or not isinstance(error, Exception)
         failure = watched_run.skipped(run, error) or _failure_of(error, run)
         session.scheduler.send(run, PipelineRaised(failure, stop_rest))

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipekit.control.callback_thread import CALLBACK_THREAD
 from pipekit.control.node import (
     Names,
     Node,
@@ -85,7 +86,7 @@ class PipelineController:
         """The steps by name, in the order of their declaration."""
         self.parameters: list[Parameter] = []
         self.default_queue = DEFAULT
-        self.runs_tasks_here = False
+        self._runs_tasks_here = False
         self.file = _calling_file()
         self._id = ""
         self._archive: Archive | None = None
@@ -233,7 +234,8 @@ class PipelineController:
             function: What is called.
             function_kwargs: Its arguments by name. May hold references at any depth, as for
                 `add_step`; `${load.frame}` is what step `load` returns under that name.
-            function_return: Names of what it returns; None: one value, `value`.
+            function_return: Names of what it returns; None: one value, `value` (of a function
+                annotated `-> tuple[A, B]`: `value_0`, `value_1`).
             execution_queue: Kept for those who write it: functions run with the controller.
             task_type: Of the step's task.
             cache_executed_step: Reuse an outcome of equal code and equal arguments.
@@ -361,8 +363,14 @@ class PipelineController:
         """Stop it with all its steps, wherever they run; whether it has ended. In a callback it is
         not waited for."""
         self._check_started()
-        in_callback = threading.current_thread().name == "pipekit-callbacks"
-        return self.task.stop(wait=wait and not in_callback, timeout=timeout)
+        run = self._run
+        if run is None or run.over.is_open:
+            return self.task.stop(wait=wait, timeout=timeout)
+        from pipekit.api.controller_start import stop_run
+
+        stop_run(run)
+        in_callback = threading.current_thread().name == CALLBACK_THREAD
+        return self.wait(timeout) if wait and not in_callback else run.over.is_open
 
     def elapsed(self) -> float:
         """Seconds since its start, up to its end; -1 where it was not started."""
@@ -422,7 +430,7 @@ class PipelineController:
 
     # for those who run it
 
-    def attach(self, run: Run) -> None:
+    def _attach(self, run: Run) -> None:
         """This is its run, in this process."""
         self._run, self._id, self._archive = run, run.task_id, run.session.archive
         if self.add_pipeline_tags:
@@ -430,15 +438,15 @@ class PipelineController:
             for node in self.nodes.values():
                 node.tags = tuple(dict.fromkeys((*node.tags, tag)))
 
-    def begin(self, archive: Archive, task_id: str) -> None:
+    def _begin(self, archive: Archive, task_id: str) -> None:
         """It is recorded under this id, or about to be."""
         self._archive, self._id = archive, task_id
 
-    def take(self, nodes: dict[str, Node]) -> None:
+    def _take(self, nodes: dict[str, Node]) -> None:
         """These are its steps, in an order in which they can run."""
         self.nodes = nodes
 
-    def adopt(self, record: Mapping[str, Any], run: Run) -> None:
+    def _adopt(self, record: Mapping[str, Any], run: Run) -> None:
         """Take the steps that are recorded of a run.
 
         Raises:
@@ -458,12 +466,12 @@ class PipelineController:
 
         nodes = check_graph(nodes_of(record, moved), [one.name for one in self.parameters])
         find_templates(run.session.archive, nodes, lambda text: None)
-        self.take(nodes)
-        self.runs_tasks_here = bool(record["is_here"])
+        self._take(nodes)
+        self._runs_tasks_here = bool(record["is_here"])
         self.default_queue = record["default_queue"]
         self.add_pipeline_tags = bool(record["add_pipeline_tags"])
 
-    def run_in(self, work: Callable[[], Any]) -> threading.Thread:
+    def _run_in(self, work: Callable[[], Any]) -> threading.Thread:
         """Do it in a thread of its own, which the process waits for at its end."""
 
         def run() -> None:

@@ -71,10 +71,10 @@ def _function_of(controller: PipelineController) -> Callable[..., None]:
         record = given.pop(GRAPH, None)
         given = {one.name: given.get(one.name, one.default) for one in controller.parameters}
         if record is not None:
-            controller.adopt(record, run)
-        controller.attach(run)
+            controller._adopt(record, run)
+        controller._attach(run)
         ControllerRun(
-            controller, controller.nodes, run, given, is_here=controller.runs_tasks_here,
+            controller, controller.nodes, run, given, is_here=controller._runs_tasks_here,
             stops_on_failure=controller.on_failure == "fail",
         ).go()  # fmt: skip
 

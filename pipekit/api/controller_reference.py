@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.artifact import Artifacts
+from pipekit.api.component import Component
 from pipekit.api.future import Future
 from pipekit.api.metric import Metrics
+from pipekit.api.signature import outputs_from_annotation
 from pipekit.control.node import Node
 from pipekit.errors import UsageError
 from pipekit.model.options import DEFAULT_OUTPUT
@@ -54,8 +56,15 @@ def _texts(value: Any) -> list[str]:
 
 
 def outputs_of(node: Node) -> tuple[str, ...]:
-    """The names of what a function step returns."""
-    return node.outputs or (DEFAULT_OUTPUT,)
+    """The names of what a function step returns: as they were given, else those that a component
+    of the function has."""
+    function: Any = node.function
+    if isinstance(function, Component):
+        own = function._options.outputs
+        function = function.function
+    else:
+        own = ()
+    return node.outputs or own or outputs_from_annotation(function) or (DEFAULT_OUTPUT,)
 
 
 def _is_return(reference: Reference, node: Node) -> bool:

@@ -25,7 +25,7 @@ from pipekit.control.executor_set import parse_executor
 from pipekit.control.project_copy import ROOT, SEARCHED
 from pipekit.control.project_snapshot import Snapshot, take_snapshot
 from pipekit.control.reuse import Wishes
-from pipekit.control.run import Run
+from pipekit.control.run import Gate, Run
 from pipekit.control.session import archive_for, session_for
 from pipekit.errors import PipekitError, Stopped, TaskFailed, UsageError, short
 from pipekit.model.records import Change, Event, Kind, Task, TaskSpec
@@ -48,7 +48,7 @@ __tracebackhide__ = True
 def start_locally(controller: PipelineController, *, here: bool, wait: bool, executor: str) -> bool:
     """See `PipelineController.start_locally`."""
     _check_place(controller)
-    controller.runs_tasks_here = here
+    controller._runs_tasks_here = here
     pipeline = ControllerPipeline(controller, executor=executor)
     settings = read_settings(pipeline.folder)
     mode = "inline" if inside_step.get() else executor or settings.executor
@@ -76,9 +76,9 @@ def start_locally(controller: PipelineController, *, here: bool, wait: bool, exe
     def work() -> Any:
         return conduct(session, run, pipeline, (), dict(values), begin).result()
 
-    controller.attach(run)
+    controller._attach(run)
     if not wait:
-        controller.run_in(work)
+        controller._run_in(work)
         return True
     work()
     return True
@@ -87,7 +87,7 @@ def start_locally(controller: PipelineController, *, here: bool, wait: bool, exe
 def start(controller: PipelineController, queue: str, *, wait: bool) -> bool:
     """See `PipelineController.start`."""
     _check_place(controller)
-    controller.runs_tasks_here = False
+    controller._runs_tasks_here = False
     pipeline = ControllerPipeline(controller)
     settings = read_settings(pipeline.folder)
     archive = archive_for(settings)
@@ -104,7 +104,7 @@ def start(controller: PipelineController, queue: str, *, wait: bool) -> bool:
         Event(task.id, now, Transition.ENQUEUED, detail=queue),
     )
     archive.store.commit([Change(task.id, create=task, contents=contents, events=events)])
-    controller.begin(archive, task.id)
+    controller._begin(archive, task.id)
     note(f"pipeline {controller.name!r} ({task.id}) waits on queue {queue!r}.")
     note(f"  its steps:   pipekit show {short(task.id)}")
     note(f"  its console: pipekit logs -f {short(task.id)}")
@@ -140,6 +140,19 @@ def wait_for_end(controller: PipelineController, end: float | None) -> bool:
         sleep(_LOOK_SECONDS if end is None else max(0.0, min(_LOOK_SECONDS, end - now)))
 
 
+def stop_run(run: Run) -> None:
+    """Stop a run that goes on in this process: when this returns, its function gets no further."""
+    session: Any = run.session
+    told = Gate()
+
+    def stop() -> None:
+        session.scheduler.stopping.stop_run(run, "stopped by PipelineController.stop()")
+        told.open()
+
+    session.post(stop)
+    told.wait()
+
+
 def _check_place(controller: PipelineController) -> None:
     if loading.importing:
         raise loading.ImportEnded
@@ -155,8 +168,8 @@ def _prepare(controller: PipelineController, archive: Archive) -> None:
     """Check all, and find the templates."""
     nodes = check_graph(controller.nodes, [one.name for one in controller.parameters])
     find_templates(archive, nodes, note)
-    controller.take(nodes)
-    if controller.runs_tasks_here:
+    controller._take(nodes)
+    if controller._runs_tasks_here:
         return
     queues: dict[str, None] = {}
     for node in nodes.values():
@@ -239,7 +252,7 @@ def _graph(controller: PipelineController) -> dict[str, Any]:
     try:
         record = record_of(
             controller.nodes,
-            is_here=controller.runs_tasks_here,
+            is_here=controller._runs_tasks_here,
             default_queue=controller.default_queue,
             add_pipeline_tags=controller.add_pipeline_tags,
         )

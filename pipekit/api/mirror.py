@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipekit.model.status import TERMINAL
 from pipekit.worker.message import Logged, LoggedMetric, Output
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Mirror:
         source = step.reused_from or step.task_id
         if node.monitor_metrics:
             self._mirror_metrics(node, source)
-        if node.monitor_artifacts and step.ended:
+        if node.monitor_artifacts and step.status in TERMINAL:
             self._mirror_artifacts(node, step)
 
     def _mirror_metrics(self, node: Node, source: str) -> None:

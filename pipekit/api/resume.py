@@ -82,7 +82,9 @@ def resume_now(
         recorded.pop("until", None)
     source = source_text_of(pipeline.function, session.fingerprinter.root)
     spec = spec_for(
-        task, settings=recorded, file=pipeline.file or task.spec.file,
+        task,
+        settings=recorded,
+        file=pipeline.file or task.spec.file,
         source=source.digest or task.spec.source,
     )
     with _in_folder(task):

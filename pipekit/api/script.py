@@ -61,6 +61,11 @@ def find_script(task_id: str) -> Script | None:
     return None
 
 
+def is_followed(task_id: str) -> bool:
+    """Whether what the module says of this task at its top level is said in another process."""
+    return isinstance(find_script(task_id), FollowedScript)
+
+
 def find_own(task_id: str) -> ScriptRun | None:
     """The same, where this process is the one that records it."""
     found = find_script(task_id)
@@ -116,10 +121,14 @@ def _hold(held: _Held) -> Script:
 def _only_loads() -> bool:
     """Whether the script's module is loaded here for its functions, by a worker, a command or a
     process of `multiprocessing`."""
-    if loading.importing or "__mp_main__" in sys.modules:
+    if loading.importing:
         return True
     processes = sys.modules.get("multiprocessing.process")
-    return processes is not None and processes.parent_process() is not None
+    if processes is None:
+        return False
+    # While such a process loads the module it knows its name, and not yet its parent.
+    has_parent = processes.parent_process() is not None
+    return has_parent or processes.current_process().name != "MainProcess"
 
 
 def _followed() -> FollowedScript:
@@ -299,4 +308,3 @@ def is_own_process() -> bool:
         if isinstance(held.script, ScriptRun):
             return held.script.is_own and not held.script.is_over
     return False
-

@@ -170,7 +170,9 @@ class Task(ReportVerbs, LookupVerbs, MakingVerbs, ParameterVerbs, StatusVerbs):
         record = self.record
         logged = self._archive.store.list_metrics(record.reused_from or self.id)
         since = self.last_forgotten(record)
-        return Metrics(self.id, record.name, [one for one in logged if one.attempt > since or not since])
+        return Metrics(
+            self.id, record.name, [one for one in logged if one.attempt > since or not since]
+        )
 
     @property
     def why(self) -> Why:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pipekit.errors import PipekitError
 from pipekit.model.records import Kind
 from pipekit.model.records import Task as TaskRecord
-from pipekit.model.status import TERMINAL, Transition
+from pipekit.model.status import TERMINAL, Status, Transition
 
 if TYPE_CHECKING:
     from pipekit.control.archive import Archive
@@ -61,6 +61,8 @@ class TaskHandle:
             from pipekit.control.recorder import task_record
 
             return task_record(step, step.status, started_at=step.started_at)
+        if not self.id:
+            return _unrecorded()
         if found is None and self._is_running:
             found = self._wait_for_record()
         if found is None:
@@ -98,6 +100,13 @@ class TaskHandle:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def _unrecorded() -> TaskRecord:
+    """What a script is given whose module is loaded where no task belongs to it."""
+    from pipekit.model.records import TaskSpec
+
+    return TaskRecord("", Kind.SCRIPT, "", "", Status.DRAFT, 0.0, TaskSpec("", outputs=()))
 
 
 def settings_of(task: TaskHandle) -> Settings:

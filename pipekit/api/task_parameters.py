@@ -81,7 +81,7 @@ class ParameterVerbs(TaskHandle):
             UsageError: it is no draft, or a value does not fit.
         """
         from pipekit.api.connect import as_recorded
-        from pipekit.api.script import find_own
+        from pipekit.api.script import find_own, is_followed
         from pipekit.control import clone
 
         both = {**(parameters or {}), **others}
@@ -91,6 +91,8 @@ class ParameterVerbs(TaskHandle):
                 raise UsageError(f"A parameter's key is to be text, not {key!r}.")
             given[key] = as_recorded(value)
         own = find_own(self.id)
+        if is_followed(self.id):
+            return
         if own is None:
             clone.set_parameters(self._archive, self.record, given, replaces=replace)
         else:
@@ -114,5 +116,3 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, list | dict) else str(value)
-
-

@@ -15,7 +15,6 @@ from pipekit.model.name import check_name
 from pipekit.model.status import TERMINAL, Status, Transition
 
 if TYPE_CHECKING:
-    from pipekit.api.artifact import ArtifactView
     from pipekit.model.records import Attempt
 
 _FIRST_LOOK_SECONDS = 0.02
@@ -98,15 +97,15 @@ class StatusVerbs(TaskHandle):
         Raises:
             UsageError: it has ended, or has not begun.
         """
-        self._mark(
-            Transition.STOPPED, Failure(FailureKind.STOPPED, reason or "marked as stopped")
-        )
+        self._mark(Transition.STOPPED, Failure(FailureKind.STOPPED, reason or "marked as stopped"))
 
     def _mark(self, transition: Transition, failure: Failure | None) -> None:
         from pipekit.api import script
         from pipekit.control.marking import mark
 
         own = script.find_own(self.id)
+        if script.is_followed(self.id):
+            return
         if own is not None:
             own.end(transition, failure=failure)
             script.ended(self.id)
@@ -172,9 +171,12 @@ class StatusVerbs(TaskHandle):
         self._edit(tags=tuple(dict.fromkeys(_checked(tags))))
 
     def _edit(self, **said: Any) -> None:
+        from pipekit.api.script import is_followed
         from pipekit.model.records import Change, Edit
 
-        if self.record and not self._archive.store.commit([Change(self.id, edit=Edit(**said))])[0]:
+        if is_followed(self.id):
+            return
+        if not self._archive.store.commit([Change(self.id, edit=Edit(**said))])[0]:
             raise UsageError(f"Task {short(self.id)} is not in the store any more.")
         self._changed()
 
@@ -203,7 +205,7 @@ class StatusVerbs(TaskHandle):
 
     # what belongs to it
 
-    def upload_artifact(self, name: str, artifact_object: Any) -> ArtifactView:
+    def upload_artifact(self, name: str, artifact_object: Any) -> None:
         """Store a value with the task: any that a step may return; of a `Path`, the file or folder
         itself. It is stored when this returns; under the same name, the later one counts.
 
@@ -214,16 +216,14 @@ class StatusVerbs(TaskHandle):
             UsageError: the task has ended, or runs in another process.
             NotSerializable: the value cannot be stored.
         """
-        from pipekit.api.artifact import Artifacts
+        from pipekit.api.script import is_followed
         from pipekit.control.marking import give
 
         log = self._log("")
         if log is not None:
             log.artifact(name, artifact_object)
-        elif self.id:
+        elif not is_followed(self.id):
             give(self._archive, self.record, name, artifact_object)
-        record = self.record
-        return Artifacts(self._archive, self.id, record.name)[name]
 
     def _log(self, what: str) -> Any:
         """The log of the code that runs here, where that is this task's; else None, or the error

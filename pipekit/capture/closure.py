@@ -25,6 +25,8 @@ class Closure:
         self._apart: dict[str, frozenset[str]] = {}
         """Of modules that count by their file: the functions in them that do not."""
         self._files: set[str] = set()
+        self._whole: set[str] = set()
+        """Files and folders that count by their content."""
         self._classes: set[type] = set()
 
     def add(self, node: Node, apart: Collection[str] = ()) -> None:
@@ -45,6 +47,8 @@ class Closure:
             self._classes.add(node.held)
         elif node.kind == "function":
             self._read.add(node.name)
+        elif node.kind == "file":
+            self._whole.add(os.path.normpath(file))
         elif node.kind == "module":
             self._apart[file] = self._apart.get(file, frozenset(apart)).intersection(apart)
 
@@ -58,7 +62,7 @@ class Closure:
         """
         file = code.co_filename
         if code.co_name == "<module>":
-            return file in self._files
+            return file in self._files or self._lies_in_whole(file)
         top = code.co_qualname.partition(".")[0]
         return (
             place_of(code) in self._places
@@ -78,7 +82,12 @@ class Closure:
         )
 
     def _counts_with_module(self, file: str, top: str) -> bool:
+        if self._lies_in_whole(file):
+            return True
         return file in self._apart and top not in self._apart[file]
+
+    def _lies_in_whole(self, file: str) -> bool:
+        return any(file == whole or file.startswith(whole + os.sep) for whole in self._whole)
 
 
 def place_of(code: CodeType) -> Place:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from pipekit.capture.code_facts import Facts
 from pipekit.capture.library import find_library_name
 from pipekit.capture.node import Node
 from pipekit.capture.outside import find_outside, find_read, is_dynamic
@@ -45,6 +46,8 @@ class Nodes(Protocol):
 
     root: str
     """The project's folder."""
+    facts: Facts
+    """What is known of code objects."""
     said: dict[int, dict[What, Said]]
     """By namespace: what was said of its names while nodes were described, one after another."""
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from pipekit.capture.closure import Closure
 from pipekit.capture.code import Codes
+from pipekit.capture.code_facts import Facts
 from pipekit.capture.description import Description
 from pipekit.capture.imported import find_changed
 from pipekit.capture.node import Node, collect, reach_of
@@ -69,12 +70,15 @@ class Fingerprinter:
     Args:
         root: The project's folder; paths inside it count relative to it. By default the working
             folder.
+        facts: What is known of code objects; by default what this process finds.
     """
 
-    def __init__(self, *, root: Path | None = None) -> None:
+    def __init__(self, *, root: Path | None = None, facts: Facts | None = None) -> None:
         self._root = os.path.abspath(root or os.getcwd())
         self.root = self._root
         """The project's folder, absolute."""
+        self.facts = facts or Facts()
+        """What is known of code objects."""
         self._lock = threading.RLock()
         self._python = _python_node()
         self.thaw()
@@ -83,7 +87,7 @@ class Fingerprinter:
         """Forget the values that were seen, for a new run after variables may have changed. What
         was learned of code is kept."""
         with self._lock:
-            self._reach = Reach(self._root)
+            self._reach = Reach(self._root, self.facts)
             self._modules: set[int] = set()
             self._roots: list[Node] = []
             self._fingerprints: dict[Any, Made] = {}
@@ -151,6 +155,7 @@ class Fingerprinter:
         if known is None:
             with self._lock:
                 known = self._fingerprints[key] = self._make(function, depends_on, ignore)
+                self.facts.save(if_much=True)  # workers are about to need it
         return known
 
     def closure(
@@ -184,7 +189,7 @@ class Fingerprinter:
 
     def fresh(self) -> Fingerprinter:
         """Another one that has seen nothing yet."""
-        return Fingerprinter(root=Path(self._root))
+        return Fingerprinter(root=Path(self._root), facts=self.facts)
 
     def describe(self, obj: Any, *, passing: bool) -> Made:
         """What a class or function is as far as this fingerprinter has seen it; `passing`: what it

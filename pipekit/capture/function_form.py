@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from pipekit.capture.bytecode import decode, normalize
 from pipekit.capture.description import Description, counts_as_code
 from pipekit.capture.library import find_library_name
 from pipekit.capture.node import DOCSTRINGS, LOCALS, OWN_LOCALS
@@ -34,9 +32,7 @@ from pipekit.capture.references import (
     TEXTS,
     References,
     Use,
-    find_references,
 )
-from pipekit.capture.rewritten import as_written
 from pipekit.capture.source_form import (
     FromFile,
     modules_in,
@@ -46,26 +42,10 @@ from pipekit.capture.source_form import (
 )
 from pipekit.capture.source_module import absolute_name, find_module
 from pipekit.capture.wrapper import unwrap
-from pipekit.model.value import Digest
 from pipekit.origin import stable_name
-
-CodeFacts = tuple[Digest, tuple[str, ...], References]
-
-_facts: WeakKeyDictionary[CodeType, CodeFacts] = WeakKeyDictionary()
 
 _ABOUT = frozenset({"__doc__", "__name__", "__qualname__", "__signature__", "__text_signature__"})
 _DISPATCH_CODE = functools.singledispatch(lambda _: None).__code__  # type: ignore[attr-defined]
-
-
-def facts_of(code: CodeType) -> CodeFacts:
-    """Digest, free variables in the order of their use, and references of a code object."""
-    facts = _facts.get(code)
-    if facts is None:
-        written = as_written(code)
-        decoded = decode(written)
-        facts = (*normalize(written, decoded), find_references(written, decoded))
-        _facts[code] = facts
-    return facts
 
 
 def name_of(function: FunctionType) -> str:
@@ -81,7 +61,7 @@ def describe_function(to: Description, function: FunctionType) -> None:
         _describe_dispatch(to, function)
         return
     owner = owner_of_file(code.co_filename)
-    digest, free, references = facts_of(code)
+    digest, free, references = to.nodes.facts.of(code)
     if owner.kind == USER:
         to.say("code", digest)
     else:
@@ -216,12 +196,14 @@ def describe_references(
     for dotted in references.loose:
         _describe_imported(to, Use(IMPORTED, dotted, (), to.line), space, inside)
     said = to.said_in(space)
-    for what, uses in references.uses:
+    for what, lines in references.uses:
         if what[0] == GLOBAL and not inside and what in said:
             to.repeat(said[what])
             continue
         # What was followed once without a blind spot gives nothing new on another line.
-        for use in uses:
+        scope, name, path, called_with, computed = what
+        for line in lines:
+            use = Use(scope, name, path, line, called_with, computed)
             spots = to.count_blind_spots()
             if use.scope == GLOBAL and not inside:
                 to.first(said, what, partial(_describe_global, to, use, space))

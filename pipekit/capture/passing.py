@@ -22,7 +22,7 @@ class PassingReach(Reach):
     """The nodes behind one such function or class, at this moment. Not thread-safe."""
 
     def __init__(self, seen: Reach) -> None:
-        super().__init__(seen.root)
+        super().__init__(seen.root, seen.facts)
         self._seen = seen
 
     def of(self, obj: Any) -> Node:

@@ -10,6 +10,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,8 @@ _LEFT_OUT = frozenset(
 """Folders that hold nothing that was written by hand."""
 _GIT_SECONDS = 60.0
 _MOST_NAMED = 5
+_MOST_FILES = 50_000
+"""Of a folder that nobody has called a project: it may be somebody's whole disk."""
 
 
 class ProjectFile(NamedTuple):
@@ -54,7 +57,12 @@ def project_files(root: Path, *, home: Path, limit_bytes: int) -> list[ProjectFi
     paths = _git_paths(root)
     if paths is None:
         ignored = _ignored(root, (".gitignore", IGNORE_FILE))
-        paths = list(_walked(root))
+        paths = list(islice(_walked(root), _MOST_FILES + 1))
+        if len(paths) > _MOST_FILES:
+            raise TooLarge(
+                f"The project {root} has more than {_MOST_FILES:,} files.",
+                hint="put a pyproject.toml into the folder that is the project.",
+            )
     left_out = os.path.realpath(home)
     files = []
     for path in sorted(set(paths)):

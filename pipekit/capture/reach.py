@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pipekit.capture import class_form, function_form
+from pipekit.capture.code_facts import Facts
 from pipekit.capture.description import Description, Said
 from pipekit.capture.imported import watch_module
 from pipekit.capture.node import Node
@@ -41,8 +42,9 @@ _PLAIN = frozenset({int, float, str, bool, type(None)})
 class Reach:
     """The nodes that one run has looked at. Not thread-safe."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, facts: Facts) -> None:
         self.root = root
+        self.facts = facts
         # A node lives as long as another refers to it, and keeps its object alive so long: the
         # id of an object that has a node is not given to another one.
         self._by_object: WeakValueDictionary[int, Node] = WeakValueDictionary()

@@ -46,8 +46,8 @@ What = tuple[str, str, tuple[str, ...], Constants | None, bool]
 
 
 class References(NamedTuple):
-    uses: tuple[tuple[What, tuple[Use, ...]], ...]
-    """Each use once, in the order of the code, with all the places where it stands."""
+    uses: tuple[tuple[What, tuple[int, ...]], ...]
+    """Each use once, in the order of the code, with all the lines on which it stands."""
     imports: tuple[Import, ...]
     reads: frozenset[str] = frozenset()
     """What it reads of that which definitions say about themselves: `helper.__doc__`."""
@@ -106,7 +106,7 @@ def find_references(
     finder = _Finder(imported or {}, decode)
     finder.visit(code, instructions, {}, frozenset())
     return References(
-        tuple((what, tuple(uses)) for what, uses in finder.uses.items()),
+        tuple((what, tuple(lines)) for what, lines in finder.uses.items()),
         tuple(finder.imports),
         frozenset(finder.reads),
         tuple(finder.subclasses),
@@ -118,7 +118,7 @@ def find_references(
 class _Finder:
     def __init__(self, module_names: Names, decode: Decode) -> None:
         self._decode = decode
-        self.uses: dict[What, list[Use]] = {}
+        self.uses: dict[What, list[int]] = {}
         self.texts: set[str] = set()
         self.imports: list[Import] = []
         self.reads: set[str] = set()
@@ -230,8 +230,7 @@ class _Finder:
         computed: bool = False,
     ) -> None:
         for scope, name in bases:
-            use = Use(scope, name, path, line, called_with, computed)
-            self.uses.setdefault((scope, name, path, called_with, computed), []).append(use)
+            self.uses.setdefault((scope, name, path, called_with, computed), []).append(line)
 
     def _visit_imports(
         self, code: CodeType, instructions: list[Instruction], bound: dict[str, list[str]]

@@ -23,7 +23,7 @@ def as_written(code: CodeType) -> CodeType:
     Code that was not rewritten is given back, and so is code that its file does not lead to any
     more: only where rewriting the file now gives this very code is the file what it came from.
     """
-    if not _is_rewritten(code):
+    if _REWRITER not in sys.modules or not _is_rewritten(code):
         return code
     try:
         status = os.stat(code.co_filename)

@@ -91,7 +91,7 @@ def component(
     **others: Any,
 ) -> Any:  # fmt: skip
     """See `PipelineDecorator.component`."""
-    take_unused(_CALL, others, _UNUSED, stacklevel=4)
+    take_unused(_CALL, others, _UNUSED, component.__kwdefaults__ or ())
     wish = StepWish(
         parents=names_of(_listed(parents), "parents"),
         tags=names_of(_listed(tags), "tags"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipekit.api.future import get
-from pipekit.api.pipeline import Pipeline
+from pipekit.api.pipeline import SERVICES_QUEUE, Pipeline
 from pipekit.clearml import mode
 from pipekit.clearml.mode import Mode
 from pipekit.clearml.step_wish import Retry, retry_options
@@ -23,7 +24,6 @@ from pipekit.worker.task_log import current_step
 if TYPE_CHECKING:
     from pipekit.api.task import Task
 
-SERVICES = "services"
 _CALL = "PipelineDecorator.pipeline"
 _UNUSED = {
     **PLACE,
@@ -48,13 +48,13 @@ class DecoratedPipeline(Pipeline[..., Any]):
     """
 
     def __init__(
-        self, function: Callable[..., Any], *, queue: str | None = SERVICES,
+        self, function: Callable[..., Any], *,
         return_value: str = "", add_pipeline_tags: bool = False, retry: Retry = None,
-        is_parallel: bool = False, **options: Any,
+        is_parallel: bool = False, runs_here: bool = False, **options: Any,
     ) -> None:  # fmt: skip
-        """`queue`: where its runs wait; None: it runs here."""
+        """`runs_here`: a call of it waits on no queue."""
         super().__init__(function, **options)
-        self.queue = queue
+        self.runs_here = runs_here
         self.return_value = return_value
         self.add_pipeline_tags = add_pipeline_tags
         self.retry = retry
@@ -80,7 +80,7 @@ class DecoratedPipeline(Pipeline[..., Any]):
         """The same in this thread, whatever `multi_instance_support` says."""
         if mode.mode() is Mode.DEBUG:
             return Pipeline.__call__(self.options(executor="inline"), *args, **kwargs)
-        if mode.mode() is Mode.HERE or not self.queue:
+        if mode.mode() is Mode.HERE or self.runs_here:
             return Pipeline.__call__(self, *args, **kwargs)
         return _value_of(self.submit(*args, **kwargs))
 
@@ -106,11 +106,12 @@ def pipeline(
     function: Any = None, *, name: str = "", project: str = "", version: str | None = None,
     return_value: str | None = None, default_queue: str | None = None,
     add_pipeline_tags: bool = False, abort_on_failure: bool = False,
-    pipeline_execution_queue: str | None = SERVICES, multi_instance_support: bool | str = False,
-    start_controller_locally: bool = False, retry_on_failure: Retry = None, **others: Any,
+    pipeline_execution_queue: str | None = SERVICES_QUEUE,
+    multi_instance_support: bool | str = False, start_controller_locally: bool = False,
+    retry_on_failure: Retry = None, **others: Any,
 ) -> Any:  # fmt: skip
     """See `PipelineDecorator.pipeline`."""
-    take_unused(_CALL, others, _UNUSED, stacklevel=4)
+    take_unused(_CALL, others, _UNUSED, pipeline.__kwdefaults__ or ())
     if multi_instance_support not in (True, False, "parallel"):
         raise UsageError(
             f"multi_instance_support={multi_instance_support!r} is to be True, False or 'parallel'."
@@ -126,7 +127,8 @@ def pipeline(
             project=project,
             version=version or "",
             on_failure="fail" if abort_on_failure else "continue",
-            queue=None if start_controller_locally else pipeline_execution_queue,
+            queue=pipeline_execution_queue or SERVICES_QUEUE,
+            runs_here=start_controller_locally or not pipeline_execution_queue,
             return_value=return_value or "",
             add_pipeline_tags=add_pipeline_tags,
             retry=retry_on_failure,
@@ -153,7 +155,7 @@ class _Parallel:
     def __init__(
         self, called: DecoratedPipeline, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self._call = lambda: called.call_now(*args, **kwargs)
+        self._call: Callable[[], Any] = partial(called.call_now, *args, **kwargs)
         self._value: Any = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name=f"pipekit {called.name}")

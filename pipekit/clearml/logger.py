@@ -126,4 +126,4 @@ class Logger(plain.Logger):
 
 
 def _layout(call: str, others: dict[str, Any]) -> None:
-    take_unused(f"Logger.{call}", others, _LAYOUT, stacklevel=4)
+    take_unused(f"Logger.{call}", others, _LAYOUT)

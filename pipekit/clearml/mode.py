@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from pipekit.clearml.unused import UnusedArgument
+from pipekit.clearml.unused import warn
 
 if TYPE_CHECKING:
     from pipekit.clearml.decorated import DecoratedPipeline
@@ -60,10 +59,7 @@ def say_queue_unused(queue: str) -> None:
     if not queue or _asked.mode is not Mode.QUEUED or queue in _asked.told:
         return
     _asked.told.add(queue)
-    warnings.warn(
-        UnusedArgument(
-            f"Steps do not wait on queue {queue!r}: they run in worker processes beside their "
-            "pipeline, on the machine of the agent that took it."
-        ),
-        stacklevel=3,
+    warn(
+        f"Steps do not wait on queue {queue!r}: they run in worker processes beside their "
+        "pipeline, on the machine of the agent that took it."
     )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pipekit.control.step import Step
 
 Retry = int | Callable[..., Any] | None
-MOST_RETRIES = 1_000_000
-"""Where a function decides on each: as many as it lets happen."""
+MOST_RETRIES = 1000
+"""Where a function decides on each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,4 +95,4 @@ class StorageManager:
 
 
 def _take(call: str, **given: Any) -> None:
-    take_unused(f"StorageManager.{call}", given, _UNUSED, stacklevel=4)
+    take_unused(f"StorageManager.{call}", given, _UNUSED)

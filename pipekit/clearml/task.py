@@ -435,7 +435,7 @@ class Task(plain.Task):
 
 
 def _environment(call: str, value: Any) -> None:
-    take_unused(f"Task.{call}", {"packages": value}, PLACE, stacklevel=4)
+    take_unused(f"Task.{call}", {"packages": value}, PLACE)
 
 
 def path_meant(value: Any) -> Any:

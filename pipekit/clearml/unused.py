@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pipekit.errors import nearest
@@ -45,11 +46,12 @@ CONNECTS = {
         "what parse_args() returns is recorded by task.connect(args)", (None, True, False)
     ),
 }
+_PACKAGE = __file__.rpartition("clearml")[0]
 _told: set[tuple[str, str]] = set()
 
 
 def take_unused(
-    call: str, given: Mapping[str, Any], known: Mapping[str, Unused], *, stacklevel: int = 3
+    call: str, given: Mapping[str, Any], known: Mapping[str, Unused], also: Iterable[str] = ()
 ) -> None:
     """Name the arguments that have no effect, each once in a process; nothing is said while a
     worker imports the script.
@@ -58,24 +60,34 @@ def take_unused(
         call: Whose they are: `PipelineDecorator.component`.
         given: Those that mean nothing here, with their values.
         known: What is said of each.
-        stacklevel: Of the line that the warning is of, as `warnings.warn` has it.
+        also: Names of the arguments that do mean something, for the nearest one.
 
     Raises:
         TypeError: an argument is not known at all.
     """
     for name, value in given.items():
         if name not in known:
-            near = nearest(name, list(known))
+            near = nearest(name, [*known, *also])
             raise TypeError(
                 f"{call}() got an unexpected keyword argument {name!r}{'; ' + near if near else ''}"
             )
-        if not known[name].why or any(
-            value is same or value == same for same in known[name].unless
-        ):
+        if not known[name].why or any(_is(value, same) for same in known[name].unless):
             continue
         if (call, name) not in _told and not loading.importing:
             _told.add((call, name))
-            warnings.warn(
-                UnusedArgument(f"{call}({name}=…) has no effect: {known[name].why}."),
-                stacklevel=stacklevel + 1,
-            )
+            warn(f"{call}({name}=…) has no effect: {known[name].why}.")
+
+
+def _is(value: Any, same: Any) -> bool:
+    return value is same or (type(value) is type(same) and bool(value == same))
+
+
+def warn(text: str) -> None:
+    """A warning of the line of the user's that led here."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    module = frame.f_globals.get("__name__", "__main__")
+    warnings.warn_explicit(
+        UnusedArgument(text), UnusedArgument, frame.f_code.co_filename, frame.f_lineno, module
+    )

@@ -77,7 +77,8 @@ def _execute_script(home: Home, task: Task, claimed: str) -> int:
     status = Status(ended.transition.value)
     who = f"task {task.name!r} ({short(task.id)})"
     why = f": {failure.message.splitlines()[0]}" if failure is not None else ""
-    tell(f"{who} {status.value}{why}")
+    if not claimed:
+        tell(f"{who} {status.value}{why}")
     if status is Status.STOPPED:
         return STOPPED
     return DONE if status is Status.COMPLETED else FAILED

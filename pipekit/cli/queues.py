@@ -103,8 +103,10 @@ def change_queue(verb: str, name: str) -> int:
             tell(f"Queue {name!r} goes on.")
             return DONE
         if not home.store.remove_queue(name):
+            waiting = known[name].waiting
+            wait = "1 task waits" if waiting == 1 else f"{waiting} tasks wait"
             raise UsageError(
-                f"Queue {name!r} is not empty: {known[name].waiting} tasks wait there.",
+                f"Queue {name!r} is not empty: {wait} there.",
                 hint="pipekit ls --status queued lists them; pipekit stop ID takes one off.",
             )
         tell(f"Queue {name!r} is forgotten.")

@@ -44,6 +44,7 @@ from pipekit.settings import read_settings
 
 if TYPE_CHECKING:
     from pipekit.cli.parameter_file import ParameterFile
+    from pipekit.control.run import Run
     from pipekit.model.audit import AuditReport
 
 
@@ -228,6 +229,15 @@ def _tell_traceback(failed: Step) -> None:
         tell(trace)
 
 
+def _has_completed_steps(run: Run) -> bool:
+    """Whether there is something to keep, in a run below it too."""
+    return any(
+        step.status is Status.COMPLETED
+        or (step.child is not None and _has_completed_steps(step.child))
+        for step in run.steps
+    )
+
+
 def _tell_next(conducted: conductor.Conducted, failed: Step | None, typed: Sequence[str]) -> None:
     run = conducted.run
     before = ""
@@ -239,7 +249,7 @@ def _tell_next(conducted: conductor.Conducted, failed: Step | None, typed: Seque
         tell(f"     {before}pipekit logs {short(run.task_id)} {failed.name}")
     if typed and "-" not in typed:
         tell(f"     pipekit run {shlex.join(typed)} --pdb")
-    if any(step.status is Status.COMPLETED for step in run.steps):
+    if _has_completed_steps(run):
         tell(f"     {before}pipekit resume {short(run.task_id)}")
 
 

@@ -45,6 +45,8 @@ _PAUSE_SECONDS = 0.2
 """Between two looks at a queue where nothing waits."""
 _SILENT_PAUSE_SECONDS = 2.0
 """The same where the store is out of reach."""
+_SWEEP_SECONDS = 5.0
+_FOREVER = float("inf")
 _GRACE_SECONDS = 15.0
 """How much longer than its steps a run may take to stop."""
 
@@ -87,6 +89,7 @@ class Agent:
         self._pause = _FIRST_PAUSE_SECONDS
         self._found_nothing = False
         self._is_silent = False
+        self._sweep_at = 0.0
 
     def run(self) -> None:
         """Serve the queues to the end.
@@ -102,6 +105,7 @@ class Agent:
             beat.start()
             try:
                 while not self._is_over():
+                    self._sweep()
                     self._take()
                     self._wait(wakes)
                     self._obey()
@@ -145,7 +149,11 @@ class Agent:
             self._start(task)
 
     def _start(self, task: Task) -> None:
-        attempt = find_claimed(self._archive, task.id, self.id)
+        try:
+            attempt = find_claimed(self._archive, task.id, self.id)
+        except StoreUnavailable as error:
+            self._tell_silence(error)
+            return
         if attempt is None:
             return  # taken away within this moment
         try:
@@ -190,7 +198,7 @@ class Agent:
             try:
                 self._settle(process, how)
             except StoreUnavailable as error:
-                # Its attempt is open, and this agent does not renew it any more.
+                # Where its attempt is open still, it is handed back later.
                 self._say(f"cannot see how {_named(process.task)} ended: {error}")
 
     def _settle(self, process: ClaimedProcess, how: str) -> None:
@@ -214,6 +222,19 @@ class Agent:
     def _tell_end(self, process: ClaimedProcess, text: str) -> None:
         task = process.task
         self._say(f"{_named(task)} {text or f'was stopped, and waits on {task.queue} again'}")
+
+    def _sweep(self) -> None:
+        """Hand back what is this agent's by the records and not in its hands: the store was out of
+        reach when it was taken, or when it ended."""
+        if monotonic() < self._sweep_at:
+            return
+        self._sweep_at = monotonic() + _SWEEP_SECONDS
+        try:
+            for attempt in self._store.list_lost(_FOREVER):
+                if attempt.agent == self.id and attempt.task_id not in self._running:
+                    hand_back(self._archive, attempt, "Its agent lost sight of it.")
+        except StoreUnavailable:
+            pass  # at the next look
 
     def _end(self) -> None:
         """Nothing that was started lives on."""

@@ -13,7 +13,7 @@ from pipekit.ports import Reporter
 
 def announce(ended: Sequence[Step], reporter: Reporter, ending_lock: threading.Lock) -> None:
     """Tell the reporter and the waiting threads; `ending_lock` guards what these look at."""
-    failed = any([step.failure is not None for step in ended])
+    failed = [step for step in ended if step.failure is not None]
     if failed:  # first: the exception that a waiting thread gets need not repeat it
         reporter.steps_ended([end_of(step) for step in ended])
     with ending_lock:

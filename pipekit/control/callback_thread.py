@@ -7,6 +7,9 @@ from collections.abc import Callable
 from contextvars import Context
 from queue import SimpleQueue
 
+CALLBACK_THREAD = "pipekit-callbacks"
+"""The name of such a thread."""
+
 
 class CallbackThread:
     """Calls what it is given in that order; the thread is made when the first is due.
@@ -28,7 +31,7 @@ class CallbackThread:
         with self._lock:
             if not self._is_started:
                 self._is_started = True
-                thread = threading.Thread(target=self._work, name="pipekit-callbacks", daemon=True)
+                thread = threading.Thread(target=self._work, name=CALLBACK_THREAD, daemon=True)
                 Context().run(thread.start)
 
     def end(self) -> None:

@@ -14,7 +14,6 @@ from pipekit.model.failure import Failure, FailureKind
 from pipekit.worker.raised import class_name
 from pipekit.worker.runner import text_of, user_traceback
 
-
 SHOWN_AS = "_pipekit_shown_as"
 """Attribute of a function that stands for a callback of another name: how that is spoken of."""
 

@@ -94,4 +94,4 @@ class ClaimedProcess:
         code = self._process.wait()
         os.close(self._lifeline)
         remove_copies(self.task.id, self.number)
-        return f"Its process {how_it_ended(code << 8 if code > 0 else -code)}."
+        return f"It {how_it_ended(code << 8 if code > 0 else -code)}."

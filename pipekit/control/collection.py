@@ -85,9 +85,7 @@ class Collection:
         runs = [task for task in reversed(tasks) if task.parent is None]
         # Nothing is stored for these that is not recorded.
         waiting = {run.id for run in runs if run.status in (Status.DRAFT, Status.QUEUED)}
-        self._report.going = [
-            run for run in runs if run.id not in waiting and self._goes_on(run)
-        ]
+        self._report.going = [run for run in runs if run.id not in waiting and self._goes_on(run)]
         self._before = min([now - grace_seconds, *(run.created_at for run in self._report.going)])
         stay = {run.id for run in self._report.going} | waiting | self._store.list_pins()
         ended = [run for run in runs if run.id not in stay]

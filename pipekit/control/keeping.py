@@ -40,8 +40,9 @@ class Keeping:
         """Run, component, and what was said of its code."""
 
     def called(self, step: Step) -> None:
-        """A recorded step was called again. One without an outcome runs, and its record says so."""
-        if not step.kept:
+        """A recorded step was called again. One without an outcome runs, and its record says so;
+        but where an agent still has it, its end is waited for."""
+        if not (step.kept or step.earlier.goes_on):
             self._recorder.resumed(step, self._archive.clock.now())
 
     def keep(self, steps: list[Step]) -> list[Step]:

@@ -1,4 +1,4 @@
-"""What is said of a task from outside of it: how it ended, and what it is given before it begins."""
+"""What is said of a task from outside of it: how it ended; what it is given before it begins."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from pipekit.model.status import TRANSITIONS, Status, Transition
 _WAITING = (Status.DRAFT, Status.PENDING, Status.QUEUED)
 
 
-def mark(
-    archive: Archive, task: Task, transition: Transition, failure: Failure | None
-) -> None:
+def mark(archive: Archive, task: Task, transition: Transition, failure: Failure | None) -> None:
     """Record an end of a script's task that others run, or would.
 
     Raises:

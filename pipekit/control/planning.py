@@ -209,6 +209,9 @@ class PlanHost:
     def kill(self, run: Run) -> None:
         """Nothing runs."""
 
+    def kill_later(self, run: Run) -> None:
+        """Nothing runs."""
+
     def leave_step(self, step: Step) -> None:
         """Nothing runs."""
 

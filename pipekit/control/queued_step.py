@@ -50,13 +50,19 @@ class QueuedSteps:
         """By the id of the task."""
         self._pause = _FIRST_LOOK_SECONDS
         self._looks = False
-        self._ended: set[str] = set()
-        """Ids of tasks that an agent has ended before, and that wait again now."""
+        self._ended: dict[str, float | None] = {}
+        """Id -> when an agent has ended the task last: it may wait again since."""
 
     def add(self, assignment: Assignment) -> None:
         """Put the step on its queue."""
         step: Step = assignment.step
         assert step.use.script is not None
+        self._waiting[step.task_id] = assignment
+        self._pause = _FIRST_LOOK_SECONDS
+        self._look_later()
+        if step.earlier is not None and step.earlier.goes_on and not step.recorded:
+            step.recorded = step.running_recorded = True
+            return  # it has been there since an earlier attempt at its run
         queue, now = step.use.script.queue, self._archive.clock.now()
         enqueued = Event(step.task_id, now, Transition.ENQUEUED, detail=queue)
         if not step.recorded:
@@ -65,7 +71,6 @@ class QueuedSteps:
             self._stage(given_artifacts(step, now))
         else:
             if step.task_id in self._ended:
-                self._ended.discard(step.task_id)
                 again = Move(sources_of(Transition.RESUMED), Status.PENDING, now)
                 resumed = Event(step.task_id, now, Transition.RESUMED)
                 self._stage(Change(step.task_id, move=again, events=(resumed,)))
@@ -73,9 +78,6 @@ class QueuedSteps:
             self._stage(Change(step.task_id, move=move, events=(enqueued,)))
         # From now on an agent says how it stands.
         step.recorded = step.running_recorded = True
-        self._waiting[step.task_id] = assignment
-        self._pause = _FIRST_LOOK_SECONDS
-        self._look_later()
 
     def stop(self, assignment: Assignment) -> None:
         """Take it off the queue, or ask its agent to stop it. It is reported when that is done."""
@@ -122,8 +124,10 @@ class QueuedSteps:
             step.status = Status.RUNNING
             assignment.began()
         elif task.status in TERMINAL:
+            if task.id in self._ended and self._ended[task.id] == task.ended_at:
+                return  # that it waits again is not recorded yet
             del self._waiting[task.id]
-            self._ended.add(task.id)
+            self._ended[task.id] = task.ended_at
             assignment.started_at = assignment.started_at or task.started_at or 0.0
             outcome = self._outcome(task)
             if task.status is Status.STOPPED and not (step.stop_reason or step.run.stopping):

@@ -58,6 +58,12 @@ class RecordedStep:
         """Whether it has an outcome."""
         return self.task.status is Status.COMPLETED
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether an agent has it, or is to have it, though the process is gone that asked for
+        it."""
+        return self.task.status in (Status.QUEUED, Status.RUNNING)
+
 
 class RecordedSteps:
     """The steps of one run. Used by the threads of its pipeline function, under the run's lock, and

@@ -48,6 +48,8 @@ def delete(archive: Archive, task: Task) -> None:
     if task.status not in TERMINAL and task.status is not Status.DRAFT:
         raise UsageError(f"{who} is {task.status}.", hint=f"pipekit stop {short(task.id)}")
     if task.id in archive.store.list_pins():
-        raise UsageError(f"{who} is pinned.", hint=f"pipekit cache pin --run {short(task.id)} --off")
+        raise UsageError(
+            f"{who} is pinned.", hint=f"pipekit cache pin --run {short(task.id)} --off"
+        )
     with archive.gate.hold(alone=True):
         archive.store.collect([task.id], contents="values")

@@ -86,7 +86,7 @@ class Scheduler:
             loop, archive.store, executors, self._runs,
             stop_seconds=archive.settings.stop_seconds, handle=self._handle, leave=self._leave_step,
         )  # fmt: skip
-        self.heartbeat = Heartbeat(loop, archive.store, archive.clock, self._runs)
+        self.heartbeat = Heartbeat(loop, archive.store, archive.clock, self._runs, self._give_up)
         self._showing = Showing(loop, recorder, reporter, self._now)
         self._outcomes: dict[Step, Outcome] = {}
         self._leases = Leases(archive.store, archive.clock, loop)
@@ -158,6 +158,10 @@ class Scheduler:
         self._showing.forget()
         self._watching.forget()
 
+    def _give_up(self, error: PipekitError) -> None:
+        self._executors.stop()
+        self.fail(error)
+
     def leave(self) -> None:
         """This process was forked: the runs go on in its parent, and the loop is there alone."""
         self._ending_lock = threading.Lock()
@@ -168,6 +172,7 @@ class Scheduler:
 
     def turn_ended(self) -> None:
         """Look up, commit, announce, start: in this order."""
+        self.heartbeat.beat_if_late()
         try:
             self._lookups.answer(self._recorder.flush)
             if self._ended or self._finished:
@@ -175,8 +180,7 @@ class Scheduler:
             self._recorder.flush()
             self._leases.release(self._ended)
         except PipekitError as error:
-            self._executors.stop()
-            self.fail(error)
+            self._give_up(error)
             return
         self._watching.tell()
         if self._ended:
@@ -239,7 +243,6 @@ class Scheduler:
         use = step.use
         if step.sources and not step.memo_key:
             expect_codes(step)  # else it was done for the key
-        begun = self._begun if use.is_watched else self._showing.begun
         lines, wrote = None, None
         if self._reporter.shows_output:
             lines = whole = ConsoleLines()
@@ -254,7 +257,7 @@ class Scheduler:
             inputs=lambda: read_inputs(step, self._archive),
             timeout_seconds=use.options.timeout,
             folder=step.run.folder,
-            began=lambda: begun(step),
+            began=lambda: self._begun(step),
             report=lambda outcome: self._reported(step, outcome, lines),
             logged=lambda logged: self._logged(step, logged),
             wrote=wrote,
@@ -270,7 +273,8 @@ class Scheduler:
 
     def _begun(self, step: Step) -> None:
         self._showing.begun(step)
-        self._watching.changed(step, Status.RUNNING)
+        if step.use.is_watched:
+            self._watching.changed(step, Status.RUNNING)
 
     def _logged(self, step: Step, logged: Logged) -> None:
         if step.run.fatal is not None or step.assignment is None:
@@ -394,10 +398,7 @@ class Scheduler:
     def _retry(self, run: Run, command: plan.Retry) -> None:
         step = run.steps[command.step]
         self._recorder.retried(
-            step,
-            at=self._now(),
-            outcome=self._outcomes[step],
-            failure=command.failure,
+            step, at=self._now(), outcome=self._outcomes[step], failure=command.failure
         )
         step.status = Status.PENDING
         step.resources = resources_after(step, self._outcomes[step])

@@ -16,7 +16,14 @@ from typing import Any
 from pipekit.clock import IdMaker
 from pipekit.console.note import note
 from pipekit.control.archive import Archive
-from pipekit.errors import PipekitError, StoreUnavailable, TaskNotFound, TaskTaken, short
+from pipekit.errors import (
+    PipekitError,
+    StoreError,
+    StoreUnavailable,
+    TaskNotFound,
+    TaskTaken,
+    short,
+)
 from pipekit.liveness import host_name, started_at, this_pid
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import (
@@ -45,8 +52,8 @@ LIFELINE_VARIABLE = "_PIPEKIT_LIFELINE"
 """`<file number>:<pid>`: the process that has started such a one, and a file whose end says that it
 is gone."""
 FOLLOWED_VARIABLE = "_PIPEKIT_SCRIPT"
-"""`<id>:<id or nothing>:<folder>`: the script's task, the same again where its parameters were given
-to it, and where its project is, for processes that load the script's module again."""
+"""`<id>:<id or nothing>:<folder>`: the script's task, the same again where its parameters were
+given to it, and where its project is, for processes that load the script's module again."""
 PROGRESS = "progress"
 """The metric that holds how far a script has come, in percent."""
 ADDED = "added"
@@ -76,6 +83,8 @@ class ScriptRun:
         self._lock = threading.RLock()
         self._spec = task.spec
         self._is_over = False
+        self._has_lost = False
+        """Something that was logged, which was said."""
         self._stop = threading.Event()
         self.on_stop: Callable[[], None] = lambda: None
         """Called in a thread when someone asks for the task to be stopped."""
@@ -187,6 +196,18 @@ class ScriptRun:
             done, total = logged.progress
             percent = 100.0 * done / total if total else done
             metrics.append(Metric(self.task_id, self.number, PROGRESS, percent, now))
+        try:
+            self._record_logged(logged, metrics, now)
+        except StoreError as error:
+            if logged.artifacts or this_pid() != self._pid:
+                raise
+            # Numbers are sent on now and then, from whatever thread logs: nobody is to be stopped
+            # by what happened to others.
+            if not self._has_lost:
+                self._has_lost = True
+                note(f"what task {self.name!r} logs is not recorded: {error}")
+
+    def _record_logged(self, logged: Logged, metrics: list[Metric], now: float) -> None:
         self._say(
             artifacts=tuple(
                 Artifact(self.task_id, self.number, output.name, now, output.value)

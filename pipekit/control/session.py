@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipekit import crash
+from pipekit.capture.code_facts import Facts
 from pipekit.capture.fingerprint import Fingerprint, Fingerprinter
 from pipekit.capture.source_text import SourceText
 from pipekit.clock import Clock, IdMaker
@@ -137,7 +138,8 @@ class Session:
         self.retired = False
         """No further run is to use it: its loop or its store is gone. Its last run closes it."""
         self._is_closed = False
-        self.fingerprinter = Fingerprinter(root=settings.project_root)
+        facts = Facts(settings.home / "cache", lambda: self.archive.key())
+        self.fingerprinter = Fingerprinter(root=settings.project_root, facts=facts)
         self._open_runs = 0
         self._sources: set[Digest] = set()
         """Of functions, that are recorded since a run was begun while no other went on."""
@@ -203,6 +205,8 @@ class Session:
         with self._runs_lock:
             self._open_runs -= 1
             is_last = self._open_runs == 0
+        if is_last:
+            self.fingerprinter.facts.save()
         if is_last and self.retired:
             self.close()
 
@@ -309,6 +313,10 @@ class Session:
         reason = run.stop_reason or "stopped by Ctrl-C"
         self._loop.post(lambda: self.scheduler.stopping.kill(run, reason))
 
+    def kill_later(self, run: Run) -> None:
+        """The same, unless it ends by itself in the time that a stop may take. From any thread."""
+        self._loop.post(lambda: self.scheduler.stopping.kill_later(run))
+
     def stop_step(self, step: Step, reason: str = "") -> None:
         """Stop one step, and let its run go on. From any thread. `reason` is how that is told."""
         said = reason or "stopped by Task.stop()"
@@ -336,6 +344,7 @@ class Session:
         if self._is_closed:
             return
         self._is_closed = self.retired = True
+        self.fingerprinter.facts.save()
         if crash.armed:
             crash.at("controller.closing")
         self._loop.post(self.executors.stop)

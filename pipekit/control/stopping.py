@@ -114,6 +114,12 @@ class Stopping:
         wait = _ABANDON_SHARE * self._stop_seconds + _ABANDON_SECONDS
         self._loop.call_later(wait, lambda: self.kill(run, run.stop_reason))
 
+    def kill_later(self, run: Run) -> None:
+        """End a run that was interrupted when what it waits for has had its time: a callback may
+        never return."""
+        wait = (1 + _ABANDON_SHARE) * self._stop_seconds + _ABANDON_SECONDS
+        self._loop.call_later(wait, lambda: self.kill(run, run.stop_reason))
+
     def kill(self, run: Run, reason: str) -> None:
         """End a run at once, and have it recorded as stopped. Idempotent."""
         if run.over.is_open or run.fatal is not None:

@@ -231,9 +231,7 @@ def _unlinked_file(folder: Path) -> int:
     return fd
 
 
-def _spawn(
-    socket_fd: int, board_fd: int, log: Path, mark: str, gpus: tuple[str, ...]
-) -> int:
+def _spawn(socket_fd: int, board_fd: int, log: Path, mark: str, gpus: tuple[str, ...]) -> int:
     """Start the worker as the leader of a session of its own, so that the terminal's Ctrl-C does
     not reach it and all that it starts can be ended with it."""
     high_socket = fcntl.fcntl(socket_fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD)

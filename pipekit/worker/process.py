@@ -135,7 +135,9 @@ def _serve(connection: socket.socket, board: Board, console: Console) -> None:
                 answer = _run(runner, message, console, board, meter, send)
                 if crash.armed:
                     crash.at("worker.before-reply")
-                send(answer)
+                frame = pack(answer)
+                with sending:  # what interrupts this ends the process
+                    connection.sendall(frame)
                 if crash.armed:
                     crash.at("worker.replied")
         elif type(message) is Introduce:
@@ -187,7 +189,7 @@ def _set_up(setup: Setup) -> Runner:
         os.environ["PYTHONPATH"] = setup.python_path
     settings = setup.settings
     home, root = settings.home, settings.project_root
-    fingerprinter = _Fingerprinters(root)
+    fingerprinter = _Fingerprinters(root, home / "cache", setup.key)
     files = FileDigests(home / "cache", leave_out=home)
     hasher = Hasher(
         code_of=lambda obj: (
@@ -217,13 +219,18 @@ class _Fingerprinters:
     """This process's fingerprinter, made when the first component is loaded: a worker is ready, and
     its module's own imports are under way, before that is needed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: Path, key: bytes) -> None:
         self._root = root
+        self._cache = cache
+        self._key = key
         self._made: Fingerprinter | None = None
 
     def get(self) -> Fingerprinter:
         if self._made is None:
+            from pipekit.capture.code_facts import Facts
             from pipekit.capture.fingerprint import Fingerprinter
 
-            self._made = Fingerprinter(root=self._root)
+            # Whoever sent the call has looked at the same code, and writes that down.
+            facts = Facts(self._cache, lambda: self._key, writes=False)
+            self._made = Fingerprinter(root=self._root, facts=facts)
         return self._made

@@ -10,7 +10,6 @@ import pickle
 import sys
 import types
 from collections.abc import Callable
-from contextlib import nullcontext
 from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 _MOST_CHARACTERS = 65536
-_NOTHING = nullcontext()
 
 
 class Runner:
@@ -150,13 +148,19 @@ class Runner:
             send=logged,
         )
         self._has_run = True
-        audit = self._audit(spec, function, (args, kwargs), observation, call)
+        audit = None
+        if call.is_audited:
+            audit = self._audit(spec, function, (args, kwargs), observation)
         token = inside_step.set(log)
         if self._one_at_a_time:
             only_step(log)
         try:
-            with observing(observation, alone=self._one_at_a_time), OutOfLoops(), audit or _NOTHING:
-                value = _collected(function(*args, **kwargs))
+            with observing(observation, alone=self._one_at_a_time), OutOfLoops():
+                if audit is None:
+                    value = _collected(function(*args, **kwargs))
+                else:
+                    with audit:
+                        value = _collected(function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - user code
             if this_pid() != self._pid:
                 end_forked(error)
@@ -197,10 +201,7 @@ class Runner:
         function: Function,
         arguments: object,
         observation: Observation,
-        call: Call,
-    ) -> StepAudit | None:
-        if not call.is_audited:
-            return None
+    ) -> StepAudit:
         from pipekit.worker.audit import StepAudit  # for those who ask for it
 
         return StepAudit(

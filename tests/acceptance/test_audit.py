@@ -83,6 +83,14 @@ FLOW = """
     def declared(module, name):
         return dyn.find(module, name)(1)
 
+    @component(depends_on=["plugins.py"])
+    def declared_by_file(module, name):
+        return dyn.find(module, name)(1)
+
+    @component(depends_on=["./found"])
+    def declared_by_folder(x):
+        return dyn.find("found.part", "hidden")(x) + dyn.find("found.part", "Kept")(x).x
+
     @component
     def registered(x):
         return [cls().go(x) for cls in Base.__subclasses__()]
@@ -143,6 +151,7 @@ FLOW = """
         return [
             dynamic("plugins", "double"), declared("plugins", "double"), registered(1),
             in_thread("plugins", "double"), partly(1),
+            declared_by_file("plugins", "double"), declared_by_folder(1),
         ]
 
     @component
@@ -205,6 +214,17 @@ LATE = """
         return x
 """
 
+PART = """
+    from dataclasses import dataclass
+
+    @dataclass
+    class Kept:
+        x: int
+
+    def hidden(x):
+        return x
+"""
+
 DYN = """
     import importlib
     import threading
@@ -221,6 +241,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("audit"))
     for name, text in {"flow": FLOW, "plugins": PLUGINS, "dyn": DYN, "late": LATE}.items():
         workspace.write(f"{name}.py", text)
+    workspace.write("found/part.py", PART)
     return workspace
 
 
@@ -309,6 +330,15 @@ def test_of_a_module_that_a_function_imports_only_what_it_takes_counts(
 ) -> None:
     said = audited(space, "hidden", executor)
     assert seen_as(said, "partly", "code") == [("late.hidden", "late.py")]
+
+
+@needs_monitoring
+def test_files_and_folders_that_are_declared_count_with_all_that_is_in_them(
+    space: Workspace, executor: str
+) -> None:
+    said = audited(space, "hidden", executor)
+    assert seen(said, "declared_by_file") == []
+    assert seen(said, "declared_by_folder") == []
 
 
 @needs_monitoring

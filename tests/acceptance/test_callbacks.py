@@ -123,6 +123,12 @@ def test_an_error_in_a_callback_fails_the_run_and_names_callback_step_and_line(
     assert "fail_in_callback" in task.failure.traceback
 
 
+def test_a_callback_that_pipekit_refuses_something_is_told_its_own_line(executor: str) -> None:
+    with pytest.raises(CallbackFailed, match="has no value") as caught:
+        watched.early.options(executor=executor)()
+    assert str(caught.value).endswith(", in read_value).")
+
+
 def test_a_step_whose_before_raised_has_failed_without_an_attempt(executor: str) -> None:
     task = run(watched.broken, executor, "before")
     assert task["increment"].status == "failed"

@@ -144,7 +144,43 @@ def test_a_heartbeat_renews_the_lease_of_a_run(archive: Archive) -> None:
     session = session_for(read_settings())
     run = Run(session, task_id="run", name="run", project="p", executor="inline")
     loop = SelectorLoop(lambda: None, lambda error: None)
-    Heartbeat(loop, archive.store, archive.clock, [run]).beat()
+    Heartbeat(loop, archive.store, archive.clock, [run], pytest.fail).beat()
     (attempt,) = archive.store.list_attempts("run")
     assert (attempt.heartbeat_at, attempt.lease_until) == (_NOW, _NOW + LEASE_SECONDS)
     assert close_dead(archive) == []
+
+
+def test_a_run_that_another_process_has_taken_is_lost_here(archive: Archive) -> None:
+    """As after the machine has slept. The lease is the other's, and is not renewed for it."""
+    record(archive, host="elsewhere", pid=1, began=0.0, lease_until=_NOW + 5)
+    loop = SelectorLoop(lambda: None, lambda error: None)
+    session = session_for(read_settings())
+    run = Run(session, task_id="run", name="run", project="p", executor="inline")
+    lost: list[BaseException] = []
+    heartbeat = Heartbeat(loop, archive.store, archive.clock, [run], lost.append)
+    heartbeat.beat()
+    assert not lost
+    taken = Change("run", close=Closing(1, _NOW, "lost"))
+    again = Attempt("run", 2, _NOW, "elsewhere", 2, 0.0, lease_until=_NOW + 7)
+    assert all(archive.store.commit([taken, Change("run", open=again)]))
+    heartbeat.beat()
+    assert "Run 'run'" in str(lost[0])
+    assert archive.store.list_attempts("run")[-1].lease_until == _NOW + 7
+
+
+@pytest.mark.parametrize(("slept", "is_lost"), [(LEASE_SECONDS - 1, False), (60.0, True)])
+def test_after_a_sleep_longer_than_the_lease_a_run_is_looked_after_before_anything_is_recorded(
+    archive: Archive, slept: float, is_lost: bool
+) -> None:
+    record(archive, host="elsewhere", pid=1, began=0.0, lease_until=_NOW + LEASE_SECONDS)
+    loop = SelectorLoop(lambda: None, lambda error: None)
+    session = session_for(read_settings())
+    run = Run(session, task_id="run", name="run", project="p", executor="inline")
+    lost: list[BaseException] = []
+    heartbeat = Heartbeat(loop, archive.store, archive.clock, [run], lost.append)
+    heartbeat.beat_later()
+    assert isinstance(archive.clock, Fixed)
+    archive.clock.advance(slept)
+    assert all(archive.store.commit([Change("run", close=Closing(1, _NOW, "lost"))]))
+    heartbeat.beat_if_late()
+    assert bool(lost) == is_lost

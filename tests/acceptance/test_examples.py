@@ -15,7 +15,8 @@ from notebook import Notebook
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "examples" / "07_test_a_pipeline.py"
-EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - {TESTS})
+SCRIPT = ROOT / "examples" / "10_script_task.py"
+EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - {TESTS, SCRIPT})
 NEVER_CACHED = {"process_id"}
 """Names of steps whose component says `cache=False`."""
 
@@ -81,6 +82,19 @@ def test_the_example_of_tests_passes_when_it_is_run(tmp_path: Path) -> None:
     assert "4 passed" in Workspace(tmp_path / "home").run(sys.executable, str(TESTS))
 
 
+def test_the_example_of_a_script_is_cloned_with_other_parameters(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    assert workspace.run(sys.executable, str(SCRIPT)) == "degree 1: error 0.1068\n"
+    (first,) = workspace.pipekit("ls")
+    program = str(Path(sys.executable).with_name("pipekit"))
+    said = workspace.run(program, "clone", first["id"], "--set", "degree=2", "--run")
+    assert said == "degree 2: error 0.0000\n"
+    second = workspace.pipekit("show", workspace.pipekit("ls")[0]["id"])
+    assert second["status"] == "completed"
+    assert second["parameters"]["General/degree"] == 2
+    assert [artifact["name"] for artifact in second["artifacts"]] == ["weights"]
+
+
 def test_the_notebook_s_cells_give_what_its_text_says(tmp_path: Path) -> None:
     cells = json.loads((ROOT / "examples" / "09_notebook.ipynb").read_text())["cells"]
     assert not any(cell["outputs"] for cell in cells if cell["cell_type"] == "code")
@@ -102,7 +116,7 @@ def test_the_notebook_s_cells_give_what_its_text_says(tmp_path: Path) -> None:
 
 def test_the_table_of_examples_names_each() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path in [*EXAMPLES, TESTS, ROOT / "examples" / "09_notebook.ipynb"]:
+    for path in [*EXAMPLES, TESTS, SCRIPT, ROOT / "examples" / "09_notebook.ipynb"]:
         assert f"`{path.name}`" in readme or f"examples/{path.name}" in readme
 
 

@@ -32,9 +32,12 @@ FLOW = """
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    can = shutil.which("unshare") and not subprocess.run(
-        [*_UNSHARED, sys.executable, "-c", "pass"], capture_output=True, check=False
-    ).returncode
+    can = (
+        shutil.which("unshare")
+        and not subprocess.run(
+            [*_UNSHARED, sys.executable, "-c", "pass"], capture_output=True, check=False
+        ).returncode
+    )
     if not can:
         pytest.skip("no pid namespace can be made here")
     found = Workspace(tmp_path)

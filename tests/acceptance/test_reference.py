@@ -21,7 +21,9 @@ from pipekit.settings import Settings
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 REFERENCE = README[README.index("\n## Reference\n") : README.index("\n## Platforms\n")]
 INTERNAL = {
+    "call_function",
     "callbacks",
+    "last_forgotten",
     "task_type",
     "of_running",
     "of_step",
@@ -93,6 +95,8 @@ def test_each_option_of_a_pipeline_stands_with_its_default() -> None:
         ("integers", pipekit.integers),
         ("Task.get_task", Task.get_task),
         ("Task.get_tasks", Task.get_tasks),
+        ("Task.create", Task.create),
+        ("Task.init", Task.init),
     ],
 )
 def test_a_function_stands_with_its_very_arguments(

@@ -311,6 +311,18 @@ def test_a_moved_file_and_a_renamed_function_are_said(flows: Resuming) -> None:
     assert "Hint: put it back" in said.err
 
 
+def test_a_failed_run_of_which_only_a_child_has_something_to_keep_says_how_to_go_on(
+    flows: Resuming,
+) -> None:
+    flows.set_gate("fail")
+    flows.edit(
+        "def nested() -> int:\n    first = whole(1)\n", "def nested() -> int:\n    first = 1\n"
+    )
+    said = flows.run("nested")
+    assert said.code == 1
+    assert f"pipekit resume {flows.id[:13]}" in said.err
+
+
 def test_a_step_leads_to_its_run(flows: Resuming) -> None:
     flows.set_gate("fail")
     assert flows.run("nested").code == 1
@@ -354,7 +366,7 @@ def test_an_argument_that_cannot_be_stored_is_named_and_passed_again(flows: Resu
 
         if __name__ == "__main__":
             if sys.argv[1:] == ["again"]:
-                run = holding.resume(Task.get_tasks()[0], lock=threading.Lock())
+                run = holding.resume(Task.get_tasks(kind="pipeline")[0], lock=threading.Lock())
             else:
                 run = holding.run(threading.Lock())
             print(run.status, run.value if run.status == "completed" else "")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from notebook import Notebook
 from script_bench import ScriptBench, bench_in, printed
 
 from pipekit import Task
-from pipekit.errors import TaskFailed, TaskNotFound, UsageError
+from pipekit.errors import NotRunnable, TaskFailed, TaskNotFound, UsageError
 
 TOY = """
     from pipekit import Task
@@ -37,7 +38,11 @@ def test_a_script_that_runs_once_is_stored_and_found_by_project_and_name(
     assert said.out == "Example_Param is 1\n"
     task = Task.get_task(project_name="examples", task_name="toy base")
     assert task == bench.task
-    assert (task.status, task.type, task.get_project_name()) == ("completed", "training", "examples")
+    assert (task.status, task.type, task.get_project_name()) == (
+        "completed",
+        "training",
+        "examples",
+    )
     assert task.get_parameters() == {
         "General/Example_Param": 1, "General/rate": 0.25, "General/text": "",
         "General/digits": "12", "General/later": [1, 2],
@@ -276,3 +281,43 @@ def test_what_is_typed_into_a_prompt_is_recorded_too(bench: ScriptBench) -> None
     assert started.end().code == 0
     assert (bench.task.status, bench.task.get_parameter("a")) == ("completed", 1)
     assert bench.shown(bench.task)["entry"] == "interactive"
+
+
+def test_a_notebook_is_recorded_and_cannot_be_run_from_its_record(bench: ScriptBench) -> None:
+    notebook = Notebook(bench.folder)
+    try:
+        notebook.cell("from pipekit import Task\ntask = Task.init('p', 'nb')")
+        notebook.cell("params = task.connect({'a': 1})")
+        notebook.cell("params['a'] = 2\nprint('said')")
+        assert notebook.cell("Task.init('p', 'nb') == task").shown == "True"
+        assert "ZeroDivisionError" in notebook.cell("1/0").error
+        notebook.cell("task.close()")
+    finally:
+        notebook.end()
+    task = bench.task
+    assert (task.status, task.get_parameters()) == ("completed", {"General/a": 2})
+    assert task.log == "said\n"
+    with pytest.raises(NotRunnable, match="no snapshot"):
+        task.clone().enqueue("default")
+
+
+def test_a_fork_and_a_thread_change_nothing_of_whose_task_it_is(bench: ScriptBench) -> None:
+    said = bench.run("""
+        import os, threading
+        from pipekit import Task, log_metric
+        task = Task.init("p", "n")
+        thread = threading.Thread(target=log_metric, args=("from thread", 1))
+        thread.start()
+        thread.join()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                log_metric("from fork", 1)
+            except Exception as error:
+                print(error)
+            os._exit(0 if Task.init() == task else 1)
+        print(os.waitpid(pid, 0)[1])
+    """)
+    assert said.out.splitlines()[-1] == "0"
+    assert "Nothing can be logged from a process" in said.out
+    assert list(bench.task.metrics) == ["from thread"]

@@ -44,6 +44,23 @@ FLOW = """
     def outer() -> int:
         inner()
         return 1
+
+    def block(task: object) -> None:
+        print("blocked", flush=True)
+        time.sleep(600)
+
+    @component(cache=False, after=block)
+    def told() -> int:
+        return 1
+
+    @pipeline
+    def blocked() -> int:
+        return told()
+
+    @pipeline
+    def blocked_at_its_end() -> int:
+        told()
+        return 1
 """
 
 
@@ -115,3 +132,15 @@ def test_a_run_that_is_stopped_before_its_function_begins_says_what_stopped_it(
     variables = {"PIPEKIT_CRASH": "controller.run-begun", "PIPEKIT_CRASH_SIGNAL": name}
     workspace.start(*start("looks_at_nothing"), **variables).end()
     assert _error(workspace) == f"stopped by {said}"
+
+
+@pytest.mark.parametrize("start", [_script, _command])
+@pytest.mark.parametrize("function", ["blocked", "blocked_at_its_end"])
+def test_one_signal_ends_a_run_whose_callback_does_not_return(
+    workspace: Workspace, start: Start, function: str
+) -> None:
+    started = workspace.start(*start(function), PIPEKIT_STOP_SECONDS="0.2")
+    started.wait_for("blocked")
+    started.process.send_signal(signal.SIGTERM)
+    assert started.end().code in (130, -signal.SIGTERM)
+    assert _error(workspace) == "stopped by SIGTERM"

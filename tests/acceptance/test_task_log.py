@@ -152,9 +152,12 @@ def test_a_task_is_found_by_its_id_by_a_part_of_it_and_by_name() -> None:
 
 def test_tasks_are_listed_newest_first_by_what_is_given() -> None:
     first, second = run(flows.training, "inline"), run(flows.parent, "inline")
-    assert [task.name for task in Task.get_tasks()] == ["training", "parent", "training"]
+    found = Task.get_tasks(kind="pipeline")
+    assert [task.name for task in found] == ["training", "parent", "training"]
+    assert [task.name for task in Task.get_tasks(kind="step")] == ["fit", "fit"]
     assert Task.get_tasks(task_name="parent") == [second]
-    assert Task.get_tasks(limit=1)[0].parent == second.id
+    assert found[0].parent == second.id
+    assert Task.get_tasks(limit=1) == Task.get_tasks()[:1]
     assert first in Task.get_tasks(status="completed")
     assert Task.get_tasks(status="failed") == []
 

@@ -109,6 +109,15 @@ def broken(option: str, seconds: float = 0.0) -> int:
     return get(increment(first)) + int(get(slow))
 
 
+def read_value(task: Task) -> None:
+    print(task.value)
+
+
+@pipeline
+def early() -> int:
+    return increment.options(before=read_value)(1)
+
+
 @pipeline
 def undecided() -> int:
     return increment.options(before=answer_zero)(1)
