@@ -2,7 +2,8 @@
 digest of 200 MB, and the keys of small arguments.
 
 Every fingerprint is taken in a process of its own, right after the project was imported, as in a
-worker. Its floor is the import of the same project from bytecode; that of the digest is BLAKE3 with
+worker; with the memo of code that an earlier process has left in the home, and without one, in
+turn. Its floor is the import of the same project from bytecode; that of the digest is BLAKE3 with
 as many threads over the same buffer; that of a small key is BLAKE3 of a few bytes.
 
     python benchmarks/fingerprinting.py
@@ -66,13 +67,17 @@ def work_{number}_{index}(values: list[float], *, limit: int = {index}) -> dict[
 '''
 MEASURE = """
 import json, sys, time
+from pathlib import Path
 sys.path.insert(0, {folder!r})
 import pipekit.capture.fingerprint as capture, pipekit.model.object_value
+from pipekit.capture.code_facts import Facts
 start = time.perf_counter()
 import module_0
 imported = time.perf_counter() - start
+folder = sys.argv[1:]
+facts = Facts(Path(folder[0]), lambda: bytes(32)) if folder else None
 start = time.perf_counter()
-made = capture.Fingerprinter().fingerprint(module_0.work_0_0)
+made = capture.Fingerprinter(facts=facts).fingerprint(module_0.work_0_0)
 first = time.perf_counter() - start
 start = time.perf_counter()
 capture.Fingerprinter().fingerprint(module_0.work_0_0)
@@ -101,13 +106,21 @@ def fingerprint_rows(repeat: int) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="pipekit-benchmark-") as folder:
         write_project(Path(folder))
         program = MEASURE.format(folder=folder)
-        run_process(sys.executable, "-c", program)  # compiles the project
-        found = [json.loads(run_process(sys.executable, "-c", program)) for _ in range(repeat)]
+        command = (sys.executable, "-c", program)
+        memo = f"{folder}/cache"
+        run_process(*command, memo)  # compiles the project, and leaves a memo
+        found, warm = [], []
+        for _ in range(repeat):
+            found.append(json.loads(run_process(*command)))
+            warm.append(json.loads(run_process(*command, memo)))
     imported, first, again, functions = (
         sorted(column)[repeat // 2] for column in zip(*found, strict=True)
     )
+    remembered = sorted(first for _, first, _, _ in warm)[repeat // 2]
     return [
         Row(f"fingerprint of {functions} functions, fresh process", 1000 * first, "ms",
+            "import", 1000 * imported),
+        Row("the same with the memo of an earlier process", 1000 * remembered, "ms",
             "import", 1000 * imported),
         Row("the same for a new run in that process", 1000 * again, "ms",
             "import", 1000 * imported),

@@ -14,7 +14,9 @@ project; it takes the fingerprint before it calls the component, as a worker doe
 from __future__ import annotations
 
 import argparse
+import bisect
 import difflib
+import dis
 import importlib.machinery
 import json
 import os
@@ -262,22 +264,61 @@ def _compile(source: str, path: str) -> CodeType:
 
 
 def _alike(one: CodeType, two: CodeType) -> bool:
-    """Whether two code objects are the same but for lines and names of variables: by the bytes
-    themselves, and so without anything that the fingerprint is made with."""
-    pairs = zip(one.co_consts, two.co_consts, strict=False)
+    """Whether two code objects are the same but for lines, names of variables, the order in which
+    they keep constants, and instructions that do nothing: by `dis`, and so without anything that
+    the fingerprint is made with."""
+    (mine, my_handlers), (others, other_handlers) = _steps(one), _steps(two)
     return (
-        one.co_code == two.co_code
+        len(mine) == len(others)
+        and all(map(_is_same, mine, others))
+        and my_handlers == other_handlers
+        and _docstring(one) == _docstring(two)
         and one.co_names == two.co_names
-        and len(one.co_consts) == len(two.co_consts)
         and one.co_flags == two.co_flags
-        and one.co_exceptiontable == two.co_exceptiontable
-        and all(
-            _alike(mine, other)
-            if isinstance(mine, CodeType) and isinstance(other, CodeType)
-            else repr((type(mine), mine)) == repr((type(other), other))
-            for mine, other in pairs
-        )
     )
+
+
+_CONSTANTS = frozenset(dis.hasconst)
+_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+_Step = tuple[int, Any]
+
+
+def _is_same(mine: _Step, other: _Step) -> bool:
+    if mine[0] != other[0] or mine[0] not in _CONSTANTS:
+        return mine == other
+    if isinstance(mine[1], CodeType) and isinstance(other[1], CodeType):
+        return _alike(mine[1], other[1])
+    return repr((type(mine[1]), mine[1])) == repr((type(other[1]), other[1]))
+
+
+def _docstring(code: CodeType) -> list[str]:
+    return [constant for constant in code.co_consts[:1] if isinstance(constant, str)]
+
+
+def _steps(code: CodeType) -> tuple[list[_Step], list[tuple[int, ...]]]:
+    """Operations with their constants or numbers, without `NOP`, and handlers; with places instead
+    of offsets."""
+    kept = [step for step in dis.get_instructions(code) if step.opname not in _NOTHING]
+    offsets = [step.offset for step in kept]
+
+    def place(offset: int) -> int:
+        return bisect.bisect_left(offsets, offset)
+
+    def argument(step: dis.Instruction) -> Any:
+        if step.opcode in _JUMPS:
+            return place(step.argval)
+        return step.argval if step.opcode in _CONSTANTS else step.arg
+
+    ranges = [
+        (place(entry.start), place(entry.end), place(entry.target), entry.depth, entry.lasti)
+        for entry in dis._parse_exception_table(code)  # type: ignore[attr-defined]
+    ]
+    handlers = [entry for entry in ranges if entry[0] < entry[1]]
+    return [(step.opcode, argument(step)) for step in kept], handlers
+
+
+_NOTHING = frozenset({"NOP", "EXTENDED_ARG"})
+"""`dis` has put extended arguments together."""
 
 
 def all_cases(project: Project) -> list[Case]:

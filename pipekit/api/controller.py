@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from pipekit.api.controller_parameter import Parameter, make_parameter
+from pipekit.console.note import note
 from pipekit.control.callback_thread import CALLBACK_THREAD
 from pipekit.control.node import (
     Names,
@@ -21,7 +23,7 @@ from pipekit.control.node import (
     metric_pairs,
     names_of,
 )
-from pipekit.errors import UsageError, short
+from pipekit.errors import CallbackFailed, StepError, Stopped, UsageError, short
 from pipekit.model.name import check_name
 from pipekit.model.status import TERMINAL, Status
 
@@ -32,24 +34,6 @@ if TYPE_CHECKING:
 
 Callback = Callable[..., Any] | None
 SERVICES, DEFAULT = "services", "default"
-_NAMED_TYPES: dict[str, type] = {
-    "int": int, "integer": int, "float": float, "str": str, "string": str, "bool": bool,
-    "boolean": bool, "list": list, "dict": dict,
-}  # fmt: skip
-
-
-TYPES = frozenset(_NAMED_TYPES.values())
-"""Of parameters that a clone of a run is given as they were."""
-
-
-class Parameter(NamedTuple):
-    """A parameter of the pipeline."""
-
-    name: str
-    default: Any
-    description: str
-    type: type | None
-    """None: whatever is given."""
 
 
 class PipelineController:
@@ -92,9 +76,6 @@ class PipelineController:
         self._archive: Archive | None = None
         self._run: Run | None = None
         self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
-        self._began: float | None = None
-        self._ended: float | None = None
 
     # what it is made of
 
@@ -115,19 +96,9 @@ class PipelineController:
             UsageError: there is one, or the default is of another type.
         """
         self._check_open("add_parameter")
-        if not isinstance(name, str) or not name.isidentifier():
-            raise UsageError(
-                f"A parameter cannot be named {name!r}.", hint="a name is letters, digits and '_'."
-            )
         if any(one.name == name for one in self.parameters):
             raise UsageError(f"Pipeline {self.name!r} has a parameter {name!r} already.")
-        kind = _type_of(param_type, default)
-        fits = kind is None or default is None or isinstance(default, kind)
-        if kind is not None and not fits and not (kind is float and type(default) is int):
-            raise UsageError(
-                f"Parameter {name!r} is to be {kind.__name__}, but its default is {default!r}."
-            )
-        self.parameters.append(Parameter(name, default, description, kind))
+        self.parameters.append(make_parameter(name, default, description, param_type))
 
     def get_parameters(self) -> dict[str, Any]:
         """The parameters of the pipeline: those of its run, where there is one."""
@@ -191,8 +162,6 @@ class PipelineController:
                 "there is add_function_step.",
             )
         if not clone_base_task:
-            from pipekit.console.note import note
-
             note(
                 f"step {name!r}: clone_base_task=False changes nothing. The template is cloned, "
                 "and stays as it is."
@@ -446,39 +415,16 @@ class PipelineController:
         """These are its steps, in an order in which they can run."""
         self.nodes = nodes
 
-    def _adopt(self, record: Mapping[str, Any], run: Run) -> None:
-        """Take the steps that are recorded of a run.
-
-        Raises:
-            PipekitError: they cannot be had any more.
-        """
-        from pipekit.api.controller_checks import check_graph, find_templates
-        from pipekit.api.controller_record import nodes_of
-        from pipekit.control.project_copy import find_original
-
-        root = run.session.settings.project_root
-        original = find_original(root)
-
-        def moved(path: str) -> str:
-            if original is None or not Path(path).is_relative_to(original.root):
-                return path
-            return str(root / Path(path).relative_to(original.root))
-
-        nodes = check_graph(nodes_of(record, moved), [one.name for one in self.parameters])
-        find_templates(run.session.archive, nodes, lambda text: None)
-        self._take(nodes)
-        self._runs_tasks_here = bool(record["is_here"])
-        self.default_queue = record["default_queue"]
-        self.add_pipeline_tags = bool(record["add_pipeline_tags"])
-
     def _run_in(self, work: Callable[[], Any]) -> threading.Thread:
         """Do it in a thread of its own, which the process waits for at its end."""
 
         def run() -> None:
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - told by `is_successful`, and the record
-                self._error = error
+            except (StepError, CallbackFailed, Stopped):
+                pass  # its record says so, and `is_successful`
+            except BaseException as error:  # noqa: BLE001 - nobody waits for what it raises
+                note(f"pipeline {self.name!r} has ended: {type(error).__name__}: {error}")
 
         self._thread = threading.Thread(target=run, name=f"pipekit-{self.name}")
         self._thread.start()
@@ -519,21 +465,6 @@ def _queue(name: str | None) -> str:
     if not isinstance(name, str) or not check_name(name, "Queue"):
         raise UsageError(f"{name!r} is no name of a queue.")
     return name
-
-
-def _type_of(given: type | str | None, default: Any) -> type | None:
-    if isinstance(given, type):
-        return given
-    if isinstance(given, str):
-        if given.lower() not in _NAMED_TYPES:
-            raise UsageError(
-                f"param_type={given!r} is none of: {', '.join(_NAMED_TYPES)}.",
-                hint="pass the type itself: param_type=int",
-            )
-        return _NAMED_TYPES[given.lower()]
-    if given is not None:
-        raise UsageError(f"param_type={given!r} is to be a type.")
-    return type(default) if type(default) in TYPES else None
 
 
 def _calling_file() -> str:

@@ -4,20 +4,23 @@ decorated pipelines are: its function takes the parameters and calls the steps."
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipekit.api.controller_record import CONTROLLER, GRAPH
+from pipekit.api.controller_checks import check_graph, find_templates
+from pipekit.api.controller_record import CONTROLLER, GRAPH, nodes_of
 from pipekit.api.controller_run import ControllerRun
 from pipekit.api.pipeline import Pipeline
 from pipekit.api.run_arguments import missing_of
 from pipekit.control.current import current_run
 from pipekit.control.executor_set import parse_executor
+from pipekit.control.project_copy import find_original
 from pipekit.errors import NotResumable, UsageError, short
 
 if TYPE_CHECKING:
     from pipekit.api.controller import PipelineController
+    from pipekit.control.run import Run
     from pipekit.model.records import Task
 
 
@@ -71,7 +74,7 @@ def _function_of(controller: PipelineController) -> Callable[..., None]:
         record = given.pop(GRAPH, None)
         given = {one.name: given.get(one.name, one.default) for one in controller.parameters}
         if record is not None:
-            controller._adopt(record, run)
+            _adopt(controller, record, run)
         controller._attach(run)
         ControllerRun(
             controller, controller.nodes, run, given, is_here=controller._runs_tasks_here,
@@ -124,3 +127,25 @@ def pipeline_of(task: Task) -> ControllerPipeline:
         default = None if name in stored else value
         controller.add_parameter(name, default, param_type=types.get(name))
     return ControllerPipeline(controller)
+
+
+def _adopt(controller: PipelineController, record: Mapping[str, Any], run: Run) -> None:
+    """Have a controller take the steps that are recorded of a run.
+
+    Raises:
+        PipekitError: they cannot be had any more.
+    """
+    root = run.session.settings.project_root
+    original = find_original(root)
+
+    def moved(path: str) -> str:
+        if original is None or not Path(path).is_relative_to(original.root):
+            return path
+        return str(root / Path(path).relative_to(original.root))
+
+    nodes = check_graph(nodes_of(record, moved), [one.name for one in controller.parameters])
+    find_templates(run.session.archive, nodes, lambda text: None)
+    controller._take(nodes)
+    controller._runs_tasks_here = bool(record["is_here"])
+    controller.default_queue = record["default_queue"]
+    controller.add_pipeline_tags = bool(record["add_pipeline_tags"])

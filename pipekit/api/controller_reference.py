@@ -14,7 +14,7 @@ from pipekit.api.signature import outputs_from_annotation
 from pipekit.control.node import Node
 from pipekit.errors import UsageError
 from pipekit.model.options import DEFAULT_OUTPUT
-from pipekit.model.reference import PIPELINE, Part, Reference, parse, references_in, resolved
+from pipekit.model.reference import PIPELINE, Part, Reference, parse, resolved
 from pipekit.model.sections import check_known
 
 if TYPE_CHECKING:
@@ -166,8 +166,3 @@ def _is_json(value: Any) -> bool:
     return type(value) is dict and all(
         type(key) is str and _is_json(item) for key, item in value.items()
     )
-
-
-def has_references(value: Any, nodes: Mapping[str, Node]) -> bool:
-    """Whether it holds any."""
-    return bool(references_in(value, list(nodes)))

@@ -60,6 +60,12 @@ class ControllerRun:
         self._resolver = Resolver(
             run.session.archive, nodes, values, self._steps.__getitem__, self._passed
         )
+        self._late = {
+            name
+            for name, node in nodes.items()
+            if node.pre_execute_callback is not None or not is_all_given(node.parameters, nodes)
+        }
+        """Steps that are called when all that they wait for has ended."""
         run.is_declared = True
 
     def go(self) -> None:
@@ -100,7 +106,7 @@ class ControllerRun:
             return False
         if any(step.ended and step.status is not Status.COMPLETED for step in known):
             return True  # only to be skipped
-        if node.pre_execute_callback is None and is_all_given(node.parameters, self._nodes):
+        if node.name not in self._late:
             return True
         return all(step.ended for step in known)
 
@@ -127,8 +133,8 @@ class ControllerRun:
             resolved = self._resolver.resolve_plain(node.parameters, where=where)
         else:
             resolved = self._resolver.resolve(node.parameters)
+        node.parameters = resolved
         if node.pre_execute_callback is not None:
-            node.parameters = resolved
             options = self._asked(node, options, resolved)
         self._passed[node.name] = resolved
         if node.function is None:
@@ -176,7 +182,7 @@ class ControllerRun:
             whole = qualified(key, known)
             fitting[key] = _as_json(fitted(whole, value, known.get(whole)))
         parameters = merged(known, fitting)
-        settings = dict(template.spec.settings)
+        settings = {**template.spec.settings, **options.settings()}
         if keys := added(known, fitting):
             settings[ADDED] = sorted({*settings.get(ADDED, ()), *keys})
         spec = replace(template.spec, parameters=parameters, settings=settings)

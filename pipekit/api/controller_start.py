@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipekit.api import run_arguments
 from pipekit.api.conductor import conduct
-from pipekit.api.controller import TYPES
 from pipekit.api.controller_checks import check_graph, find_templates
+from pipekit.api.controller_parameter import TYPES
 from pipekit.api.controller_pipeline import ControllerPipeline
 from pipekit.api.controller_record import GRAPH, record_of
 from pipekit.api.submit import searched_folders
@@ -111,7 +111,11 @@ def start(controller: PipelineController, queue: str, *, wait: bool) -> bool:
     warn_unserved(archive, queue)
     if not wait:
         return True
-    wait_for_end(controller, None)
+    try:
+        wait_for_end(controller, None)
+    except KeyboardInterrupt:
+        note(f"the pipeline goes on without this script. Hint: pipekit stop {short(task.id)}")
+        raise
     ended = controller.task.record
     if ended.status is Status.STOPPED:
         raise Stopped(f"Pipeline {controller.name!r} ({short(task.id)}) was stopped.")

@@ -10,6 +10,7 @@ from pipekit.api.metric import Metrics
 from pipekit.api.task_handle import TaskHandle
 from pipekit.errors import UsageError, nearest
 from pipekit.model.metric_name import SUMMARY, split_name
+from pipekit.worker.task_log import current_step
 
 if TYPE_CHECKING:
     from pipekit.api.logger import Logger
@@ -63,14 +64,19 @@ class ReportVerbs(TaskHandle):
         def metrics(self) -> Metrics: ...
 
 
-def log_of(archive: Archive, task_id: str) -> TaskLog:
+def log_of(archive: Archive, task_id: str) -> TaskLog | None:
     """The log of a task: that of the code that runs here where it is the task's, else one from
-    outside of it. Of a task that has ended, it takes nothing any more."""
+    outside of it. Of a task that has ended, it takes nothing any more. None where a script is only
+    loaded for its functions: its own process reports."""
+    from pipekit.api import script
     from pipekit.api.current_task import logs_of_here
 
     for log in logs_of_here():
         if log.task_id == task_id:
             return log
+    followed = script.find_script(task_id) is not None and script.find_own(task_id) is None
+    if not task_id or (followed and current_step() is None):
+        return None
     from pipekit.control.outside_log import OutsideLog
 
     task = archive.store.find_task(task_id)

@@ -4,6 +4,7 @@ found in this process, and whether a memo is worth it; what outlives the process
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
@@ -81,7 +82,7 @@ class Facts:
     def _open(self) -> None:
         """Open the memo where there is one, or where there is enough to make one of."""
         assert self._file is not None
-        is_there = not self._early and self._file.exists()
+        is_there = not self._early and os.path.exists(self._file)
         if not is_there and len(self._early) < _MANY:
             self._is_closed = self._writes
             return

@@ -6,7 +6,7 @@ object, as marshalled, to its facts. The signature is BLAKE3 under the home's ke
 and over what made it: the interpreter, and the sources of the analysis itself. So whatever is torn,
 foreign, forged or made by another pipekit is no memo, and nothing of it is looked at. A process
 that has found something new writes the whole file anew and renames it into its place; of two that
-do so at once one loses what it has found, which costs time and nothing else.
+do so at once one may lose what it has found, which costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from blake3 import blake3
 from pipekit.capture import bytecode, code_facts, layout, node, references
 from pipekit.capture.code_facts import CodeFacts, analyse
 from pipekit.capture.references import Import, References
+from pipekit.clock import SystemClock
 
 MOST_BYTES = 512 << 10
 """Of the table. What was used least lately is left out of it."""
@@ -36,6 +37,7 @@ _ANALYSIS = (bytecode, code_facts, layout, node, references)
 """The modules that make facts; this one writes them down."""
 _SETTLED_SECONDS = 1.0
 """A source that was changed this short a time before it was imported may be another one."""
+_LEFT_BEHIND_SECONDS = 60.0
 _WITHOUT_SHARING = 2
 """The version of marshal's format in which equal code has equal bytes."""
 _SCALARS = frozenset({int, str, bytes, bool, NoneType, EllipsisType})
@@ -118,8 +120,13 @@ class CodeMemo:
 
     def _write(self, content: bytes) -> None:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = f"{self._file}.{os.getpid()}.{threading.get_native_id()}"
-        number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        fresh = f"{self._file}.new"
+        try:
+            number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process is about to write, or was killed when it did
+            if os.lstat(fresh).st_mtime < SystemClock.now() - _LEFT_BEHIND_SECONDS:
+                os.unlink(fresh)
+            return
         try:
             with open(number, "wb") as file:
                 file.write(content)

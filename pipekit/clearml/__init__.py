@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from pipekit.clearml.logger import Logger as Logger
     from pipekit.clearml.storage import StorageManager as StorageManager
     from pipekit.clearml.task import Task as Task
-    from pipekit.clearml.task import TaskTypes as TaskTypes
+    from pipekit.model.task_type import TaskTypes as TaskTypes
 
 _EXPORTS = {
-    "Logger": "logger",
-    "PipelineController": "controller",
-    "PipelineDecorator": "decorator",
-    "StorageManager": "storage",
-    "Task": "task",
-    "TaskTypes": "task",
+    "Logger": "pipekit.clearml.logger",
+    "PipelineController": "pipekit.clearml.controller",
+    "PipelineDecorator": "pipekit.clearml.decorator",
+    "StorageManager": "pipekit.clearml.storage",
+    "Task": "pipekit.clearml.task",
+    "TaskTypes": "pipekit.model.task_type",
 }
 
 if not TYPE_CHECKING:  # else every name would be one, of any type
@@ -38,7 +38,7 @@ if not TYPE_CHECKING:  # else every name would be one, of any type
             )
         from importlib import import_module
 
-        value = getattr(import_module(f"pipekit.clearml.{module}"), name)
+        value = getattr(import_module(module), name)
         globals()[name] = value
         return value
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipekit.api.future import get
 from pipekit.api.pipeline import SERVICES_QUEUE, Pipeline
 from pipekit.clearml import mode
 from pipekit.clearml.mode import Mode
@@ -97,6 +96,8 @@ class DecoratedPipeline(Pipeline[..., Any]):
             mode.conducted[run] = self
         value = super().call_function(args, kwargs)
         if run is not None and self.return_value not in ("", DEFAULT_OUTPUT):
+            from pipekit.api.future import get
+
             value = get(value)
             run.log.artifact(self.return_value, value)
         return value

@@ -8,18 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipekit.api.future import Future
-from pipekit.api.task_handle import step_of
-from pipekit.control.node import Node
-from pipekit.control.step import Mark
-from pipekit.control.watching import asked_step
 from pipekit.errors import UsageError, listed, nearest
 from pipekit.model.status import Status
 
 if TYPE_CHECKING:
     from pipekit.api.task import Task
+    from pipekit.control.node import Node
     from pipekit.control.run import Run
-    from pipekit.control.step import Step
+    from pipekit.control.step import Mark, Step
 
 Retry = int | Callable[..., Any] | None
 MOST_RETRIES = 1000
@@ -43,6 +39,8 @@ class StepWish:
 
     def mark(self, run: Run, *, with_run: bool) -> Mark:
         """What is said of its steps; `with_run`: a tag tells which run they are of."""
+        from pipekit.control.step import Mark  # a worker has no need of it
+
         tags = (*self.tags, f"pipe:{run.task_id}") if with_run else self.tags
         return Mark(self.task_type, tags)
 
@@ -52,6 +50,8 @@ class StepWish:
         Raises:
             UsageError: no step of a name was called yet.
         """
+        from pipekit.api.future import Future
+
         found: list[Any] = []
         for name in self.parents:
             steps = [step for step in run.steps if name in (step.name, step.use.name)]
@@ -91,6 +91,8 @@ class StepWish:
         return agreed
 
     def _after(self, task: Task) -> None:
+        from pipekit.api.task_handle import step_of
+
         step = step_of(task)
         node = self._node(task)
         if step is not None:
@@ -112,6 +114,8 @@ class StepWish:
             Mirror(run).look(node, step)
 
     def _node(self, task: Task) -> Node:
+        from pipekit.control.node import Node
+
         return Node(
             task.name,
             parents=self.parents,
@@ -147,9 +151,12 @@ def retry_options(retry: Retry) -> dict[str, Any]:
 
 def _policy(asked: Callable[..., Any]) -> Callable[[Exception, int], bool]:
     def policy(error: Exception, attempt: int) -> bool:
+        from pipekit.api.task import Task
+        from pipekit.control.node import Node
+        from pipekit.control.watching import asked_step
+
         step = asked_step.get()
         assert step is not None
-        from pipekit.api.task import Task
 
         task = Task.of_watched(step)
         node = Node(
@@ -173,6 +180,7 @@ def _named(method: Callable[..., Any], after: Callable[..., Any] | None) -> Call
 
 def _pipeline_of(task: Task) -> Any:
     """What callbacks are given as the pipeline."""
+    from pipekit.api.task_handle import step_of
     from pipekit.clearml.decorator import PipelineDecorator
 
     step = step_of(task)

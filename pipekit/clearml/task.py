@@ -17,7 +17,7 @@ from pipekit.clearml.status import TaskStatusEnum, statuses_of, word_of
 from pipekit.clearml.unused import CONNECTS, PLACE, Unused, take_unused
 from pipekit.errors import TaskFailed, TaskNotFound, UsageError
 from pipekit.model.status import Status
-from pipekit.model.task_type import TaskTypes as TaskTypes
+from pipekit.model.task_type import TaskTypes
 
 _INIT = {
     **PLACE,

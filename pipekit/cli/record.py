@@ -26,9 +26,6 @@ def task_record(task: Task) -> dict[str, Any]:
         "duration_seconds": duration_seconds(task),
         "parameters": {name: finite(value) for name, value in task.spec.parameters.items()},
         "tags": list(task.tags),
-        "type": task.type,
-        "comment": task.comment,
-        "queue": task.queue,
     }
 
 
@@ -44,6 +41,9 @@ def full_record(home: Home, task: Task) -> dict[str, Any]:
     """A task with all that is recorded of it, but for its steps."""
     failure = task.failure
     return task_record(task) | {
+        "type": task.type,
+        "comment": task.comment,
+        "queue": task.queue,
         "entry": task.spec.entry,
         "arguments": list(task.spec.argv),
         "commit": task.spec.commit,

@@ -43,6 +43,8 @@ from pipekit.model.records import Attempt, Change, Closing, Event, Kind, Move, T
 from pipekit.model.status import TERMINAL, Status, Transition, sources_of
 from pipekit.origin import COPY_VARIABLE
 
+TIMEOUT = "timeout"
+"""Among the settings of a spec: the seconds after which an attempt is ended."""
 _LOOK_SECONDS = 0.2
 _BEAT_SECONDS = 10.0
 _KILL_AFTER_SECONDS = 5.0
@@ -248,9 +250,14 @@ def execute_script(
         close_attempt(archive, task.id, number, ended)
         return ended
     beat = [monotonic()]
+    began, limit = monotonic(), task.spec.settings.get(TIMEOUT)
+    is_late = [False]
 
     def look_after() -> None:
         look()
+        if limit is not None and not is_late[0] and monotonic() - began > limit:
+            is_late[0] = True
+            process.stop("ended after its time limit")
         try:
             if monotonic() - beat[0] > _BEAT_SECONDS:
                 beat[0] = monotonic()
@@ -273,8 +280,19 @@ def execute_script(
         raise
     finally:
         look()
+    if is_late[0] and limit is not None and ended.transition is not Transition.COMPLETED:
+        late = Failure(FailureKind.TIMEOUT, late_text(task.name, task.id, number, limit))
+        ended = Ended(Transition.FAILED, late)
     close_attempt(archive, task.id, number, ended)
     return ended
+
+
+def late_text(name: str, task_id: str, number: int, limit: float) -> str:
+    """Why an attempt failed that took too long."""
+    return (
+        f"Attempt {number} of {name!r} ({short(task_id)}) was ended after its time limit of "
+        f"{limit:g} s."
+    )
 
 
 def _stopped(process: ScriptProcess, look: Callable[[], None], by: str) -> Ended:

@@ -124,6 +124,12 @@ class Scheduler:
         # Posted each time: an interrupt between two lines must not lose the only wake-up.
         self._loop.post(self._drain)
 
+    def call(self, callback: Callable[[], None]) -> None:
+        """Have the loop call something before it handles what this thread sends afterwards. What is
+        posted to the loop may come after that: events of several threads are handled in one go."""
+        self._events.append((None, callback))
+        self._loop.post(self._drain)
+
     def leave_step(self, step: Step) -> None:
         """The thread that was to run the step's attempts was interrupted, and runs none any more:
         where the step has not ended, it is stopped. From that thread; idempotent."""
@@ -199,6 +205,9 @@ class Scheduler:
         calling: dict[Run, None] = {}
         while events:
             run, event = events.popleft()
+            if run is None:
+                event()
+                continue
             if run.fatal is not None:
                 continue
             if type(event) is plan.StepCalled:

@@ -225,12 +225,14 @@ class Running:
         if ended.transition is Transition.COMPLETED and not self._is_killed:
             return outcome
         if self._timed_out:
+            from pipekit.control.execute import late_text
+
             limit = self._assignment.timeout_seconds
             outcome.failure_kind = FailureKind.TIMEOUT
-            outcome.message = (
-                f"Attempt {self._assignment.number} of {self._assignment.label} was ended after "
-                f"its time limit of {limit:g} s."
-            )
+            outcome.message = late_text(
+                self._assignment.step.name, self._assignment.task_id, self._assignment.number,
+                limit or 0.0,
+            )  # fmt: skip
         elif self._is_killed or failure is None:
             outcome.failure_kind, outcome.message = FailureKind.STOPPED, self._why or "stopped"
         else:

@@ -98,6 +98,11 @@ class Served(Workspace):
         self.journal = folder.parent / "journal"
         self.agents: list[Started] = []
 
+    def environment(self, **variables: str) -> dict[str, str]:
+        copies = self.folder.parent / "copies"
+        copies.mkdir(exist_ok=True)
+        return super().environment(**{"TMPDIR": str(copies), **variables})
+
     def agent(self, *options: str, **variables: str) -> Started:
         """An agent that goes on, once it serves."""
         started = self.start_agent(*options, **variables)

@@ -131,7 +131,7 @@ def _check_flowers(project: Project) -> None:
     _, process, train = run.steps
     assert [step.name for step in run.steps] == ["stage_data", "stage_process", "stage_train"]
     assert process.parameters["General/test_size"] == 0.25
-    assert process.parameters["General/random_state"] == 42
+    assert process.parameters["General/random_state"] == 7
     assert train.parameters["General/dataset_task_id"] == process.id
     assert len(process.artifacts["X_test"].get()) == 15
     assert train.metrics["accuracy/test"] == run.metrics["accuracy/test"] > 0.8
@@ -141,11 +141,12 @@ def _check_flowers(project: Project) -> None:
     ]  # fmt: skip
     assert "short" in train.artifacts["model"].get().read_text()
     assert "Done" in train.log
-    assert named("step 2 process dataset").status == "draft"
+    template = named("step 2 process dataset")
+    assert (template.status, template.parameters["General/random_state"]) == ("draft", 42)
 
 
 def test_a_pipeline_of_three_tasks_runs_here(project: Project) -> None:
-    """Rows 13 to 25, 49, 50."""
+    """Rows 13, 15, 16, 19 to 25, 50."""
     _stage(project)
     said = project.script("pipeline_of_tasks", "--local")
     _check_flowers(project)

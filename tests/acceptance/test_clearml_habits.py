@@ -270,6 +270,39 @@ def test_settings_of_any_object_are_connected(tmp_path: Path) -> None:
     assert again.log.splitlines()[:2] == ["0.25 4 '12' [1, 2]", "False True"]
 
 
+def test_a_script_that_is_loaded_for_its_functions_reports_once(tmp_path: Path) -> None:
+    work = Workspace(tmp_path)
+    work.write("pyproject.toml", "")
+    work.write(
+        "script.py",
+        """
+        from pipekit.clearml import PipelineDecorator, Task
+
+        task = Task.init("examples", "loaded")
+        task.get_logger().report_scalar("top", "level", 1, 0)
+        task.upload_artifact("given", [1])
+
+        @PipelineDecorator.component
+        def one(number):
+            task.get_logger().report_scalar("in a", "step", number, 0)
+            return number
+
+        @PipelineDecorator.pipeline(name="beside", project="examples")
+        def beside():
+            return one(3)
+
+        if __name__ == "__main__":
+            PipelineDecorator.run_locally()
+            print(beside())
+        """,
+    )
+    said = work.python("script.py")
+    assert said.out == "3\n", said.err
+    task = pipekit.Task.get_task(task_name="loaded")
+    assert dict(task.metrics) == {"top/level": 1.0, "in a/step": 3.0}
+    assert len(task.metrics.history("top/level")) == 1
+
+
 def test_files_are_had_and_put_by_url(tmp_path: Path) -> None:
     """Row 43."""
     import shutil
@@ -307,6 +340,16 @@ def test_a_controllers_times_are_minutes(home: Path) -> None:
     assert pipe.wait(timeout=1)
     assert pipe.elapsed() == pipe.task.duration_seconds / 60  # type: ignore[operator]
     assert pipe.is_successful()
+
+
+def test_a_controller_whose_step_failed_raises_at_its_end(home: Path) -> None:
+    pipe = PipelineController("failing", "examples")
+    pipe.add_function_step("breaks", flows.never.function)
+    pipe.add_function_step("goes on", flows.watched.function, {"number": 1})
+    with pytest.raises(StepFailed):
+        pipe.start_locally(run_pipeline_steps_locally=True)
+    assert not pipe.is_successful()
+    assert [step.status for step in pipe.task.steps] == ["failed", "completed"]
 
 
 def test_a_controllers_retries_are_a_number() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from serving import Served, is_gone
-from workspace import Said, Started
+from workspace import Said, Started, Workspace
 
 _STAGE = """
     from pipekit import Task
@@ -70,7 +71,8 @@ _PIPE = """
     pipe.add_step("stage", base_task_project="iris", base_task_name="stage data",
         parameter_override={"rows": "${pipeline.rows}", "how": "${pipeline.how}",
                             "path": os.path.abspath("marks")},
-        retries=int(os.environ.get("RETRIES", "0")), pre_execute_callback=one_more,
+        retries=int(os.environ.get("RETRIES", "0")),
+        time_limit=float(os.environ.get("LIMIT", "600")), pre_execute_callback=one_more,
         post_execute_callback=tell)
     pipe.add_function_step("total", total, {"values": "${stage.artifacts.dataset}"}, "sum")
     if sys.argv[1] == "start":
@@ -109,8 +111,14 @@ def start(served: Served, *arguments: str, **variables: str) -> Started:
 
 
 def newest(served: Served) -> Any:
-    """The newest run of the controller."""
-    found = served.done("ls", "--pipeline", "flow", "--json").json
+    """The newest run of the controller, as soon as there is one."""
+    found: list[Any] = []
+
+    def is_there() -> bool:
+        found[:] = served.done("ls", "--pipeline", "flow", "--json").json
+        return bool(found)
+
+    wait_until(is_there)
     return served.show(found[0]["id"])
 
 
@@ -184,6 +192,15 @@ def test_a_task_that_failed_waits_again_where_there_are_retries(served: Served) 
     assert said.code == 0, said.err
     stage = served.show(step_id(newest(served), "stage"))
     assert [attempt["exit"] for attempt in stage["attempts"]] == ["error", "completed"]
+
+
+def test_a_time_limit_holds_on_an_agent_too(served: Served) -> None:
+    served.agent("--queue", "default")
+    said = run(served, "queues", "default", HOW="sleep", LIMIT="1.5")
+    assert said.code == 1
+    stage = served.show(step_id(newest(served), "stage"))
+    assert [attempt["exit"] for attempt in stage["attempts"]] == ["timeout"]
+    assert "time limit of 1.5 s" in stage["error"]
 
 
 def test_a_task_that_waits_is_stopped_with_its_pipeline(served: Served) -> None:
@@ -296,3 +313,17 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert monotonic() < end, "it did not come"
         sleep(0.05)
+
+
+def test_the_examples_commands_work_as_they_are_written(tmp_path: Path) -> None:
+    """Feature 50."""
+    examples = Path(__file__).parents[2] / "examples"
+    folder = tmp_path / "examples"
+    shutil.copytree(examples, folder)
+    (tmp_path / "pyproject.toml").touch()
+    example = Workspace(folder / "11_pipeline_of_tasks")
+    for script in ("stage_data.py", "split_data.py", "train_model.py", "controller.py"):
+        said = example.python(script)
+        assert said.code == 0, said.err
+    assert "split is given" in said.out
+    assert "good enough; it knows setosa, versicolor, virginica" in said.out

@@ -69,6 +69,9 @@ _HOSTILE = """
         raise ValueError("as asked for")
     if args["how"] == "exit":
         sys.exit(3)
+    if args["how"] == "term":
+        os.kill(os.getpid(), 15)
+        time.sleep(60)
     if args["how"] == "sleep":
         print("sleeping", os.getpid(), flush=True)
         time.sleep(60)
@@ -416,6 +419,19 @@ def test_a_script_that_fails_fails_its_step(pipe: PipelineController, how: str, 
     assert words in str(task["bad"].error)
     assert task["next"].status == "skipped"
     assert task["next"].attempts == []
+
+
+def test_a_script_that_someone_ends_was_stopped_and_what_needs_it_is_skipped(
+    pipe: PipelineController,
+) -> None:
+    add(pipe, "bad", "hostile", parameter_override={"how": "term"})
+    add(pipe, "next", "stage data", parents=["bad"])
+    task = run(pipe)
+    assert (task.status, task["bad"].status, task["next"].status) == (
+        "failed",
+        "stopped",
+        "skipped",
+    )
 
 
 def test_retries_run_the_script_again_as_the_same_task(

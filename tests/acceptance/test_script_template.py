@@ -350,3 +350,15 @@ def test_an_attempt_that_was_claimed_is_executed(bench: ScriptBench) -> None:
 def _draft(bench: ScriptBench) -> Task:
     bench.script("print('ran')", "draft.py")
     return Task.create(script="draft.py")
+
+
+def test_a_draft_stays_and_keeps_nothing_else_from_being_collected(bench: ScriptBench) -> None:
+    draft = _draft(bench)
+    bench.run(
+        "from pipekit import Task\nTask.init('p', 'old').upload_artifact('x', b'0' * 100_000)"
+    )
+    assert bench.pipekit("gc", "--runs-older-than", "0s", "--grace", "0s").code == 0
+    assert bench.tasks == [draft]
+    blobs = [path for path in (bench.home / "blobs").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in blobs) < 100_000
+    assert bench.pipekit("execute", draft.id).out == "ran\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -42,3 +43,10 @@ def test_a_thread_that_outlives_its_run_says_what_to_do() -> None:
     error = threaded.kept_thread.run(3).error
     assert "was called for run 'kept_thread' after its pipeline function had ended" in str(error)
     assert "start its own in each run" in str(error)
+
+
+def test_runs_that_threads_start_at_once_are_each_recorded_whole() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(threaded.doubled.run, range(80)))
+    assert [run.value for run in runs] == [2 * number for number in range(80)]
+    assert [run.metrics["number"] for run in runs] == list(range(80))

@@ -10,7 +10,7 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from pipekit import component, get, pipeline
+from pipekit import component, get, log_metric, pipeline
 
 
 @component
@@ -86,6 +86,12 @@ def kept_thread(n: int) -> Any:
     if isinstance(found, BaseException):
         raise found
     return found
+
+
+@pipeline
+def doubled(number: int) -> int:
+    log_metric("number", number)
+    return 2 * number
 
 
 def _serve() -> None:

@@ -23,6 +23,8 @@ from pipekit.capture.code_facts import CodeFacts, Facts, analyse
 from pipekit.capture.code_memo import MOST_BYTES, CodeMemo, name_of
 
 KEY = b"k" * 32
+ALWAYS = -1e9
+"""Also right after the sources of the analysis were edited, as while one works on them."""
 MODULES = ("argparse", "difflib", "configparser", "textwrap", "tarfile", "dataclasses", "shlex")
 """Of the standard library, as a user's own."""
 
@@ -58,6 +60,11 @@ def remembered(file: Path, codes: list[CodeType], key: bytes = KEY) -> int:
     for code in codes:
         assert exact(memo.facts(code)) == exact(analyse(code))
     return len(codes) - memo.count_new()
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_memo, "_SETTLED_SECONDS", ALWAYS)
 
 
 @pytest.fixture
@@ -118,6 +125,8 @@ from pathlib import Path
 from pipekit.capture.code_facts import Facts
 from pipekit.capture.fingerprint import Fingerprinter
 import flow
+from pipekit.capture import code_memo
+code_memo._SETTLED_SECONDS = -1e9
 facts = Facts(Path(sys.argv[1]), lambda: b"k" * 32) if sys.argv[1:] else Facts()
 made = Fingerprinter(root=Path.cwd(), facts=facts).fingerprint(flow.main)
 facts.save()
@@ -202,11 +211,10 @@ def test_what_is_not_a_private_file_is_no_memo(
 def test_what_another_analysis_has_found_is_no_memo(
     file: Path, codes: list[CodeType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code_memo, "_ANALYSIS", (analysis_at(tmp_path, "A = 1", age=9999),))
+    monkeypatch.setattr(code_memo, "_ANALYSIS", (analysis_at(tmp_path, "A = 1"),))
     fill(file, codes)
     assert remembered(file, codes) == 30
-    analysis_at(tmp_path, "A = 2", age=9999)
-    monkeypatch.setattr(code_memo, "_SETTLED_SECONDS", -9999)  # the file's ctime is of now
+    analysis_at(tmp_path, "A = 2")
     assert remembered(file, codes) == 0
 
 
@@ -214,13 +222,14 @@ def test_an_analysis_that_was_edited_since_its_import_writes_and_reads_nothing(
     file: Path, codes: list[CodeType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = file.read_bytes()
-    monkeypatch.setattr(code_memo, "_ANALYSIS", (analysis_at(tmp_path, "A = 1", age=0),))
+    monkeypatch.setattr(code_memo, "_ANALYSIS", (analysis_at(tmp_path, "A = 1"),))
+    monkeypatch.setattr(code_memo, "_SETTLED_SECONDS", 1.0)
     assert remembered(file, codes) == len(codes)  # it counts nothing as new
     fill(file, some_codes(5, "other"))
     assert file.read_bytes() == before
 
 
-def analysis_at(folder: Path, text: str, *, age: int) -> ModuleType:
+def analysis_at(folder: Path, text: str) -> ModuleType:
     path = folder / "analysis.py"
     path.write_text(text)
     module = ModuleType("analysis")
@@ -242,7 +251,9 @@ def test_processes_that_save_all_the_time_leave_a_whole_file(file: Path) -> None
     program = f"""
         import sys
         from pathlib import Path
+        from pipekit.capture import code_memo
         from pipekit.capture.code_memo import CodeMemo
+        code_memo._SETTLED_SECONDS = {ALWAYS}
         for turn in range(40):
             memo = CodeMemo(Path({str(file)!r}), {KEY!r})
             text = f"def f{{sys.argv[1]}}_{{turn}}(x): return g(x)"
@@ -260,12 +271,53 @@ def test_processes_that_save_all_the_time_leave_a_whole_file(file: Path) -> None
     assert CodeMemo(file, KEY)._known
 
 
+def test_what_a_killed_process_has_left_behind_is_put_away(
+    file: Path, codes: list[CodeType]
+) -> None:
+    left = file.with_name("code-facts.new")
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    more = some_codes(3, "more")
+    fill(file, more[:1])
+    fill(file, more[1:])
+    assert [found.name for found in file.parent.iterdir()] == [file.name]
+    assert remembered(file, codes + more[1:]) == 32
+
+
+def test_code_has_the_same_name_before_it_runs_and_while_it_is_watched() -> None:
+    space: dict[str, Any] = {}
+    source = "def f(x):\n    total = 0\n    for n in range(x): total += n * 2\n    return total"
+    exec(source, space)
+    function = space["f"]
+    before = name_of(function.__code__)
+    for _ in range(100):
+        function(20)
+    assert name_of(function.__code__) == before
+    traced: list[str] = []
+
+    def trace(frame: object, event: str, argument: object) -> Any:
+        traced.append(event)
+        return trace
+
+    earlier = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(20)
+        during = name_of(function.__code__)
+    finally:
+        sys.settrace(earlier)
+    assert during == before
+    assert "line" in traced
+
+
 def test_a_full_disk_leaves_the_file_as_it_was(file: Path, codes: list[CodeType]) -> None:
     before = file.read_bytes()
     program = f"""
         import resource, signal
         from pathlib import Path
+        from pipekit.capture import code_memo
         from pipekit.capture.code_memo import CodeMemo
+        code_memo._SETTLED_SECONDS = {ALWAYS}
         memo = CodeMemo(Path({str(file)!r}), {KEY!r})
         for number in range(50):
             memo.facts(compile(f"def f(x): return g{{number}}(x)", "a.py", "exec").co_consts[0])

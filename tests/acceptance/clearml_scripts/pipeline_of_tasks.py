@@ -35,6 +35,7 @@ pipe.add_step(
     parameter_override={
         "General/dataset_url": "${stage_data.artifacts.dataset.url}",
         "General/test_size": "${pipeline.test_size}",
+        "General/random_state": 7,
     },
     pre_execute_callback=before,
     post_execute_callback=after,
