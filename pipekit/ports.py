@@ -409,8 +409,8 @@ class Executor(Protocol):
         Idempotent; unknown assignments are left alone."""
 
     def kill(self, assignment: Assignment) -> bool:
-        """End the attempt at once, whatever becomes of it: it is reported before this returns, or in
-        this turn of the loop. False, and nothing is done, where that cannot be."""
+        """End the attempt at once, whatever becomes of it: it is reported before this returns, or
+        in this turn of the loop. False, and nothing is done, where that cannot be."""
 
     def close(self) -> None:
         """End everything at once and release it. Idempotent."""

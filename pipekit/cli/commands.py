@@ -267,9 +267,7 @@ def get(
 def stop(
     task: Annotated[
         str,
-        typer.Argument(
-            metavar="ID", help="Of a run or a step.", autocompletion=_complete_task
-        ),
+        typer.Argument(metavar="ID", help="Of a run or a step.", autocompletion=_complete_task),
     ] = "",
     step: StepName = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it has ended.")] = True,
@@ -309,9 +307,7 @@ def resume(
     """Go on with a run that failed, was stopped or was killed: what completed is kept."""
     from pipekit.cli.resume import resume
 
-    return partial(
-        resume, run, again=tuple(again or ()), accepts=accept_changes, executor=executor
-    )
+    return partial(resume, run, again=tuple(again or ()), accepts=accept_changes, executor=executor)
 
 
 @app.command()

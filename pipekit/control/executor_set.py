@@ -129,5 +129,3 @@ def parse_executor(name: str) -> tuple[str, int]:
     if workers < 1:
         raise UnknownExecutor(name=name, known=KNOWN_EXECUTORS)
     return kind, workers
-
-

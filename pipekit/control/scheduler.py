@@ -75,7 +75,7 @@ class Scheduler:
         self._ending_lock = ending_lock
         self._clock = archive.clock
         self._now = archive.clock.now
-        self._events: deque[tuple[Run, plan.Event]] = deque()
+        self._events: deque[tuple[Run, plan.Event] | Callable[[], None]] = deque()
         self._runs: set[Run] = set()
         self._lost: BaseException | None = None
         """Why no run can be taken any more."""
@@ -127,7 +127,7 @@ class Scheduler:
     def call(self, callback: Callable[[], None]) -> None:
         """Have the loop call something before it handles what this thread sends afterwards. What is
         posted to the loop may come after that: events of several threads are handled in one go."""
-        self._events.append((None, callback))
+        self._events.append(callback)
         self._loop.post(self._drain)
 
     def leave_step(self, step: Step) -> None:
@@ -204,10 +204,11 @@ class Scheduler:
         events = self._events
         calling: dict[Run, None] = {}
         while events:
-            run, event = events.popleft()
-            if run is None:
-                event()
+            sent = events.popleft()
+            if not isinstance(sent, tuple):
+                sent()
                 continue
+            run, event = sent
             if run.fatal is not None:
                 continue
             if type(event) is plan.StepCalled:

@@ -305,9 +305,7 @@ class Session:
         )
         if logged.progress is not None:
             number = run.attempt
-            facts = StepFacts(
-                run.facts, run.task_id, run.name, "", number, number, run.started_at
-            )
+            facts = StepFacts(run.facts, run.task_id, run.name, "", number, number, run.started_at)
             done, total = logged.progress
             self._loop.post(lambda: self.reporter.step_progressed(facts, done, total))
 

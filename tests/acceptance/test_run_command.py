@@ -351,11 +351,12 @@ def test_a_failure_shows_the_user_s_frames_and_what_to_type_next(folder: Folder)
     (error,) = [line for line in lines if line.startswith("Error: ")]
     assert error.startswith("Error: Step 'fit' (")
     assert "failed in attempt 1 of 1 with JSONDecodeError" in error
-    assert lines[-4].endswith(", in broken")
-    assert lines[-3:] == [
+    assert lines[-5].endswith(", in broken")
+    assert lines[-4:] == [
         f"See: pipekit show {run}",
         f"     pipekit logs {run} fit",
         "     pipekit run flow.py:broken --rate 0.95 --pdb",
+        f"     pipekit resume {run}",
     ]
 
 
