@@ -61,17 +61,17 @@ class PipelineController:
             raise UsageError(f"name={name!r} of a pipeline is to be a text.")
         if on_failure not in ("fail", "continue"):
             raise UsageError(f"on_failure={on_failure!r} is to be 'fail' or 'continue'.")
-        self.name = name
-        self.project = check_name(project, f"Project of pipeline {name!r}")
-        self.version = str(version)
+        self.name: str = name
+        self.project: str = check_name(project, f"Project of pipeline {name!r}")
+        self.version: str = str(version)
         self.on_failure: Any = on_failure
-        self.add_pipeline_tags = add_pipeline_tags
+        self.add_pipeline_tags: bool = add_pipeline_tags
         self.nodes: dict[str, Node] = {}
         """The steps by name, in the order of their declaration."""
         self.parameters: list[Parameter] = []
-        self.default_queue = DEFAULT
+        self.default_queue: str = DEFAULT
         self._runs_tasks_here = False
-        self.file = _calling_file()
+        self.file: str = _calling_file()
         self._id = ""
         self._archive: Archive | None = None
         self._run: Run | None = None

@@ -75,7 +75,7 @@ class Scheduler:
         self._ending_lock = ending_lock
         self._clock = archive.clock
         self._now = archive.clock.now
-        self._events: deque[tuple[Run, plan.Event] | Callable[[], None]] = deque()
+        self._events: deque[tuple[Run, plan.Event | Callable[[], None]]] = deque()
         self._runs: set[Run] = set()
         self._lost: BaseException | None = None
         """Why no run can be taken any more."""
@@ -118,16 +118,10 @@ class Scheduler:
             else:
                 run.over.open()
 
-    def send(self, run: Run, event: plan.Event) -> None:
-        """Hand an event to the loop. Thread-safe; events of one thread keep their order."""
+    def send(self, run: Run, event: plan.Event | Callable[[], None]) -> None:
+        """Hand an event, or a call, to the loop. Thread-safe; one thread's keep their order."""
         self._events.append((run, event))
         # Posted each time: an interrupt between two lines must not lose the only wake-up.
-        self._loop.post(self._drain)
-
-    def call(self, callback: Callable[[], None]) -> None:
-        """Have the loop call something before it handles what this thread sends afterwards. What is
-        posted to the loop may come after that: events of several threads are handled in one go."""
-        self._events.append(callback)
         self._loop.post(self._drain)
 
     def leave_step(self, step: Step) -> None:
@@ -201,14 +195,12 @@ class Scheduler:
             self._announce_runs()
 
     def _drain(self) -> None:
-        events = self._events
         calling: dict[Run, None] = {}
-        while events:
-            sent = events.popleft()
-            if not isinstance(sent, tuple):
-                sent()
+        while self._events:
+            run, event = self._events.popleft()
+            if callable(event):
+                event()
                 continue
-            run, event = sent
             if run.fatal is not None:
                 continue
             if type(event) is plan.StepCalled:
@@ -500,9 +492,8 @@ class Scheduler:
         for run in finished:
             end = end_of_run(run, self._now())
             self._reporter.run_ended(end)
-            count = len(run.steps)
             debug("run", "%s %s ended: %s; %s steps, of which %s reused", run.name, run.task_id,
-                  run.status, count, end.reused)  # fmt: skip
+                  run.status, len(run.steps), end.reused)  # fmt: skip
             # Last: until it is told, `fail` must find it.
             with self._ending_lock:
                 self._runs.discard(run)

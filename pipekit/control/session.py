@@ -286,11 +286,12 @@ class Session:
         if crash.armed:
             crash.at("controller.run-begins")
         began = started_at(self._pid) or 0.0
+        # Sent, not posted: what was posted may come after events that are sent later, the end too.
         if contents:
             change = Change(run.task_id, contents=contents)
-            self.scheduler.call(lambda: self._recorder.stage(change))
+            self.scheduler.send(run, lambda: self._recorder.stage(change))
         if task is not None:
-            self.scheduler.call(lambda: self._recorder.run_began(task, began))
+            self.scheduler.send(run, lambda: self._recorder.run_began(task, began))
         self._loop.post(self.scheduler.stopping.look_later)
         self._loop.post(self.scheduler.heartbeat.beat_later)
         debug("run", "%s %s began, executor %s", run.name, run.task_id, run.executor)
@@ -300,8 +301,8 @@ class Session:
 
     def log(self, run: Run, logged: Logged) -> None:
         """Have what a run's own function has logged recorded. From any thread."""
-        self.scheduler.call(
-            lambda: self._recorder.logged(run.task_id, run.attempt, logged, self.now())
+        self.scheduler.send(
+            run, lambda: self._recorder.logged(run.task_id, run.attempt, logged, self.now())
         )
         if logged.progress is not None:
             number = run.attempt
