@@ -41,6 +41,28 @@ _STATEMENTS = 256
 
 _RETRY_SECONDS = 0.01
 
+_FORK_SECONDS = 5.0
+_open_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+_held_to_fork: list[threading.Lock] = []
+
+
+def _finish_writing() -> None:
+    """Before a fork: no transaction is to go on. SQLite keeps in memory which locks its process
+    holds; a child would have the lock of a writer that is not there, and wait for it for ever."""
+    for store in list(_open_stores):
+        if store.writing.acquire(timeout=_FORK_SECONDS):
+            _held_to_fork.append(store.writing)
+
+
+def _go_on_writing() -> None:
+    while _held_to_fork:
+        _held_to_fork.pop().release()
+
+
+os.register_at_fork(
+    before=_finish_writing, after_in_parent=_go_on_writing, after_in_child=_go_on_writing
+)
+
 
 class SqliteStore(SqlStore):
     """A `Store` in one file (and its write-ahead log beside it), for the processes of one machine.
@@ -74,11 +96,13 @@ class SqliteStore(SqlStore):
         self._busy_seconds = busy_seconds
         self._synchronous = _SYNCHRONOUS[durability]
         self._migrations = migrations
-        self._lock = threading.Lock()
+        self.writing = threading.Lock()
+        """Held by the thread that writes."""
         self._local = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._closed = False
         self._writer = self._open()
+        _open_stores.add(self)
 
     def _open(self) -> sqlite3.Connection:
         """The writing connection of a store that is there and current."""
@@ -155,13 +179,13 @@ class SqliteStore(SqlStore):
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             reader = self._local.reader = _Reader(connection)
-            with self._lock:
+            with self.writing:
                 self._readers.add(reader)
         return reader.connection
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self.writing:
             if self._closed:
                 raise self._gone()
             try:
@@ -173,7 +197,7 @@ class SqliteStore(SqlStore):
                 raise self._unavailable(error) from error
 
     def close(self) -> None:
-        with self._lock:
+        with self.writing:
             self._closed = True
             for reader in list(self._readers):
                 reader.connection.close()

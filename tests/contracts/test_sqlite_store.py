@@ -296,3 +296,45 @@ class TestConnections:
         store = SqliteStore(path, busy_seconds=0.0)
         assert store.find_task("t1") is None
         store.close()
+
+
+FORKS = f"""
+{WORDS}
+import os
+import threading
+
+path = sys.argv[1]
+store, is_over = SqliteStore(path), threading.Event()
+
+def write():
+    number = 0
+    while not is_over.is_set():
+        store.commit([a_change(f"p{{number}}-{{i}}") for i in range(200)])
+        number += 1
+
+writer = threading.Thread(target=write)
+writer.start()
+failed = 0
+for number in range(30):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            SqliteStore(path, busy_seconds=3.0).commit([a_change(f"c{{number}}")])
+        except BaseException as error:
+            print(error, file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    failed += os.waitpid(pid, 0)[1] != 0
+is_over.set()
+writer.join()
+sys.exit(failed)
+"""
+
+
+def test_a_process_that_is_forked_while_another_thread_writes_can_write_too(path: Path) -> None:
+    """SQLite remembers the locks of its process: the child must not have those of a writer that is
+    not there."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, str(path)], cwd=ROOT, capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr.decode()
