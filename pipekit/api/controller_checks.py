@@ -12,6 +12,7 @@ from pipekit.api.component import Component
 from pipekit.api.controller_reference import outputs_of
 from pipekit.control.execute import check_runnable
 from pipekit.control.node import Node, parents_of
+from pipekit.control.script import defaults_of
 from pipekit.errors import (
     PipekitError,
     TaskNotFound,
@@ -22,7 +23,7 @@ from pipekit.errors import (
 )
 from pipekit.model.records import Kind, Task
 from pipekit.model.reference import PIPELINE, Part, Reference, references_in
-from pipekit.model.sections import added, check_known, fitted, qualified
+from pipekit.model.sections import added, check_known, fitted, group_of, qualified, spread
 from pipekit.model.status import Status
 
 if TYPE_CHECKING:
@@ -252,17 +253,26 @@ def _no_template(archive: Archive, node: Node) -> TaskNotFound:
 def _check_overrides(
     node: Node, template: Task, nodes: Mapping[str, Node], say: Callable[[str], None]
 ) -> None:
-    known = template.spec.parameters
-    for key in added(known, node.parameters):
+    known, defaults = template.spec.parameters, defaults_of(template.spec)
+    plain = {
+        key: value
+        for key, value in node.parameters.items()
+        if not (isinstance(value, str) and references_in(value, list(nodes)))
+    }
+    # What a reference stands for may be a dict too: that is seen when it is there.
+    later = {key: value for key, value in node.parameters.items() if key not in plain}
+    parts = _naming(node, lambda: spread(plain, known))
+    unknown = {**parts, **{key: None for key in later if not group_of(key, known)}}
+    for key in added(known, unknown):
         near = nearest(key, list(known))
         say(
             f"Step {node.name!r}: its template {template.name!r} ({short(template.id)}) has no "
             f"parameter {key!r}; it is added.{f' {near}' if near else ''}"
         )
-    for key, value in node.parameters.items():
+    for key, value in parts.items():
         if not references_in(value, list(nodes)):
             whole = qualified(key, known)
-            _naming(node, lambda w=whole, v=value: fitted(w, v, known.get(w)))  # type: ignore[misc]
+            _naming(node, lambda w=whole, v=value: fitted(w, v, defaults.get(w)))  # type: ignore[misc]
 
 
 def _check_parameter(node: Node, reference: Reference, other: Node) -> None:

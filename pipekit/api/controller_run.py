@@ -23,12 +23,12 @@ from pipekit.clock import LOOK_UP_SECONDS
 from pipekit.control.callbacks import SHOWN_AS, Callback, agrees, wait_for
 from pipekit.control.node import Node
 from pipekit.control.run import Run
-from pipekit.control.script import ADDED
+from pipekit.control.script import ADDED, defaults_of
 from pipekit.control.step import Argument, Mark, Step
 from pipekit.control.use import ScriptShape, Use
 from pipekit.errors import CallbackFailed, PipekitError
 from pipekit.model.options import ComponentOptions, check_callback
-from pipekit.model.sections import added, fitted, merged, qualified
+from pipekit.model.sections import added, fitted, merged, qualified, spread
 from pipekit.model.status import Status
 
 if TYPE_CHECKING:
@@ -176,11 +176,11 @@ class ControllerRun:
     ) -> Step:  # fmt: skip
         template = node.template
         assert template is not None  # checked before the run began
-        known = template.spec.parameters
+        known, defaults = template.spec.parameters, defaults_of(template.spec)
         fitting = {}
-        for key, value in resolved.items():
+        for key, value in spread(resolved, known).items():
             whole = qualified(key, known)
-            fitting[key] = _as_json(fitted(whole, value, known.get(whole)))
+            fitting[key] = _as_json(fitted(whole, value, defaults.get(whole)))
         parameters = merged(known, fitting)
         settings = {**template.spec.settings, **options.settings()}
         if keys := added(known, fitting):

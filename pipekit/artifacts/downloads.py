@@ -261,8 +261,9 @@ class Downloads:
         entries = {key: entry for key in self._keys() if (entry := self._read(key)) is not None}
         now = self._now()
         for folder in self._files.iterdir():
-            if folder.name not in entries and now - folder.stat().st_mtime > _GRACE_SECONDS:
-                self._remove(folder.name)
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                if folder.name not in entries and now - folder.stat().st_mtime > _GRACE_SECONDS:
+                    self._remove(folder.name)
         total = sum(entry.size_bytes for entry in entries.values())
         for key, entry in sorted(entries.items(), key=lambda item: item[1].used_at):
             if total <= self._limit_bytes or now - entry.used_at < _GRACE_SECONDS:

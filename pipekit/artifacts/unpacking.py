@@ -3,6 +3,7 @@ leads, outside of that folder, and what it may take is bounded."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -12,12 +13,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO, NamedTuple
+from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError
+from typing import IO, NamedTuple, Self
 
 from pipekit.errors import ArchiveRefused
 
 _CHUNK_BYTES = 1 << 20
 _MOST_MEMBERS = 1_000_000
+_MOST_BEHIND_BYTES = 1 << 26
+"""Behind the end of a tar archive: what fills its last record, and a margin."""
 _SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
@@ -59,6 +63,14 @@ def unpack(archive: Path, target: Path, *, most_bytes: int) -> None:
         raise ArchiveRefused(
             archive=archive.name, reason="one of its names is both a file and a folder"
         ) from error
+    except OSError as error:
+        if error.errno is None:  # as gzip and bz2 say it
+            raise ArchiveRefused(archive=archive.name, reason=f"it is damaged ({error})") from error
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ArchiveRefused(
+            archive=archive.name, reason="one of its names is longer than a file's can be"
+        ) from error
 
 
 def _unpack(archive: Path, root: Path, most_bytes: int) -> None:
@@ -73,6 +85,8 @@ def _unpack(archive: Path, root: Path, most_bytes: int) -> None:
             continue
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if member.opened is None:
+            if not member.link or "\0" in member.link:
+                raise _refused(archive, f"its link {member.name!r} leads nowhere")
             links.append((place, member.link, member.name))
             continue
         with member.opened as source:
@@ -118,7 +132,7 @@ def _members(archive: Path) -> Iterator[_Member]:
         yield from _zip_members(archive)
         return
     try:
-        opened = tarfile.open(archive)  # noqa: SIM115 - closed below
+        opened = tarfile.open(archive, tarinfo=_Header)  # noqa: SIM115 - closed below
     except tarfile.ReadError as error:
         raise _refused(
             archive,
@@ -163,6 +177,27 @@ def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
             yield _Member(info.name, "file", info.mode, opened=source)
         else:
             raise _refused(archive, f"its member {info.name!r} is a device")
+    _read_to_end(archive, opened)
+
+
+class _Header(tarfile.TarInfo):
+    """What stands before a member. A damaged one is an error, and not the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except (InvalidHeaderError, TruncatedHeaderError) as error:
+            raise ReadError(str(error)) from error
+
+
+def _read_to_end(archive: Path, opened: tarfile.TarFile) -> None:
+    """The checksum of all that is compressed stands at its end, and is held against it there."""
+    source, left = opened.fileobj, _MOST_BEHIND_BYTES
+    while source is not None and (read := len(source.read(_CHUNK_BYTES))):
+        left -= read
+        if left < 0:
+            raise _refused(archive, "there is more behind its end than belongs to it")
 
 
 def _refused(archive: Path, reason: str, *, hint: str = "") -> ArchiveRefused:

@@ -10,11 +10,11 @@ from typing import Any
 from pipekit.clock import IdMaker
 from pipekit.console.note import note
 from pipekit.control.archive import Archive
-from pipekit.control.script import ADDED
+from pipekit.control.script import ADDED, FREE, defaults_of
 from pipekit.errors import UsageError, short
 from pipekit.model.name import check_name
 from pipekit.model.records import Artifact, Change, Edit, Kind, Task, TaskSpec
-from pipekit.model.sections import added, fitted, from_text, merged, qualified
+from pipekit.model.sections import added, fitted, from_text, merged, qualified, spread
 from pipekit.model.status import Status
 
 _SHOWN_KEYS = 12
@@ -41,7 +41,7 @@ def clone(
         raise UsageError(f"{who} is a {source.kind}: it is not cloned as a script's task is.")
     name = check_name(name, "Task") or f"Clone of {source.name}"
     check_name(project, f"Project of task {name!r}")
-    known = source.spec.parameters
+    known = defaults_of(source.spec)
     typed = {k: from_text(v, known.get(qualified(k, known))) for k, v in (texts or {}).items()}
     given = {**(parameters or {}), **typed}
     spec = changed(source.spec, given, whose=f"the template, {who}")
@@ -72,10 +72,12 @@ def changed(
         UsageError: a value does not fit.
     """
     known = spec.parameters
+    given = spread(given, known)
     new = merged(known, given, replace=replaces)
+    defaults = defaults_of(spec)
     for key, value in new.items():
         if key in known:
-            new[key] = fitted(key, value, known[key])
+            new[key] = fitted(key, value, defaults[key])
     keys = added(known, given)
     if known and keys:
         listed = ", ".join(repr(key) for key in keys[:_SHOWN_KEYS])
@@ -83,6 +85,8 @@ def changed(
     settings = dict(spec.settings)
     if keys:
         settings[ADDED] = sorted({*settings.get(ADDED, ()), *keys})
+    if free := [key for key, value in defaults.items() if value is None and key in new]:
+        settings[FREE] = sorted(free)
     return replace(spec, parameters=new, settings=settings)
 
 

@@ -58,6 +58,9 @@ PROGRESS = "progress"
 """The metric that holds how far a script has come, in percent."""
 ADDED = "added"
 """Among the settings of a spec: whole keys of parameters that its code had not named."""
+FREE = "free"
+"""Among the settings of a spec: whole keys of parameters that had no value before a clone was given
+one, so that any type may stand there."""
 LEASE_SECONDS = 30.0
 _BEAT_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
@@ -288,6 +291,13 @@ Script = ScriptRun | FollowedScript
 def added_to(spec: TaskSpec) -> frozenset[str]:
     """Whole keys of parameters that were given to a task, and that its code had not named."""
     return frozenset(spec.settings.get(ADDED, ())) & spec.parameters.keys()
+
+
+def defaults_of(spec: TaskSpec) -> dict[str, Any]:
+    """The values whose types those that are given take: what is recorded, but None for what had no
+    value before a clone was given one."""
+    free = spec.settings.get(FREE, ())
+    return {key: None if key in free else value for key, value in spec.parameters.items()}
 
 
 def begin_script(

@@ -105,7 +105,11 @@ class ScriptExit:
                 raise SystemExit(128 + self._signal)
         self._hook(cls, error, trace)
 
-    def _interrupt(self, number: int, _: FrameType | None) -> NoReturn:
+    def _interrupt(self, number: int, _: FrameType | None) -> None:
+        if this_pid() != self._pid:  # a forked child ends as it would without pipekit
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         name = signal.Signals(number).name
         self._asked, self._signal = self._asked or f"stopped by {name}", number
         raise KeyboardInterrupt(name)

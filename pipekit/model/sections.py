@@ -8,6 +8,7 @@ section that is given beside it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -17,6 +18,7 @@ from pipekit.errors import UsageError, nearest
 GENERAL = "General"
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 
 
 def qualified(key: str, known: Iterable[str]) -> str:
@@ -51,6 +53,42 @@ def added(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     return [whole for key in given if (whole := qualified(key, known)) not in known]
 
 
+def spread(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """`given`, with a dict that stands for a group of parameters (`General/model`, where
+    `General/model/depth` is known) as its parts.
+
+    Raises:
+        UsageError: something else than a dict stands for a group.
+    """
+    known = set(known)
+    result: dict[str, Any] = {}
+    # A key without a section comes last: it beats one with it.
+    for key, value in sorted(given.items(), key=lambda item: "/" not in item[0]):
+        group = "" if qualified(key, known) in known else group_of(key, known)
+        if group and isinstance(value, Mapping) and value:
+            parts = {f"{group}/{name}": inner for name, inner in value.items()}
+            result.update(spread(parts, known))
+        elif "/" in group:
+            having = sorted(one for one in known if one.startswith(f"{group}/"))
+            raise UsageError(
+                f"Parameter {group!r} cannot be {value!r}: it is a group of {', '.join(having)}.",
+                hint=f"set one of them, as in {having[0]}=…, or give a dict.",
+            )
+        else:
+            result[key] = value
+    return result
+
+
+def group_of(key: str, known: Iterable[str]) -> str:
+    """The whole key of the group of parameters that `key` means; empty where there is none."""
+    wholes = {key, *(f"{one.partition('/')[0]}/{key}" for one in known)}
+    having = [whole for whole in wholes if any(one.startswith(f"{whole}/") for one in known)]
+    if len(having) == 1:
+        return having[0]
+    general = f"{GENERAL}/{key}"
+    return general if general in having else ""
+
+
 def from_text(text: str, default: Any) -> Any:
     """What a text stands for where `default` is what stood there: texts come from a command line or
     a form, and have no type of their own. Without a default to go by, a number, a truth value, null
@@ -80,8 +118,8 @@ def fitted(key: str, value: Any, default: Any) -> Any:
         return _FITTING.get(kind, _other)(value, kind)
     except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(
-            f"Parameter {key!r} cannot be {value!r}: its default is {default!r}, a "
-            f"{kind.__name__}, so it is to be one too.",
+            f"Parameter {key!r} cannot be {value!r}: its default is {default!r}, so it is to be "
+            f"of type {kind.__name__} too.",
             hint="change the default in the code where another type is meant.",
         ) from error
 
@@ -129,7 +167,8 @@ def _as_int(value: Any, _: type) -> int:
             raise ValueError
         return int(value)
     if isinstance(value, str):
-        return int(value.strip().replace(",", ""))
+        text = value.strip()
+        return int(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
     if isinstance(value, int):
         return int(value)
     raise TypeError

@@ -4,20 +4,25 @@ over."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_dead import Fixed
 
+from pipekit.control import agent as agent_module
+from pipekit.control import project_copy
 from pipekit.control.agent import Agent
 from pipekit.control.archive import Archive
 from pipekit.control.lost import MOST_LOST, hand_back, hand_back_lost, take_back
+from pipekit.errors import PipekitError, StoreUnavailable
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Attempt, Change, Claimer, Closing, Kind, Move, Task, TaskSpec
 from pipekit.model.status import Status
 from pipekit.settings import read_settings
+from pipekit.stores.memory import MemoryStore
 
 ELSEWHERE = Claimer("a1", "elsewhere", 7, 50.0)
 
@@ -147,3 +152,55 @@ def test_what_its_agent_stopped_waits_again_unless_someone_else_wanted_it_stoppe
     assert all(archive.store.commit([Change("run", close=closing, move=move)]))
     assert take_back(archive, "run", 1) is not asked
     assert task_of(archive).status is (Status.STOPPED if asked else Status.QUEUED)
+
+
+def test_copies_that_another_process_removes_at_this_moment_are_none_of_this_ones_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are listed first; by then one may be gone."""
+    copy = tmp_path / "pipekit-run-1-b"
+    copy.mkdir()
+    listed = [tmp_path / "pipekit-run-1-a", copy]
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(listed))
+    project_copy.remove_copies("run", 1)
+    assert not copy.exists()
+
+
+class FullStore(MemoryStore):
+    """Takes no change; tasks can be claimed."""
+
+    def commit(self, changes: Sequence[Change], *, if_first: bool = False) -> list[bool]:
+        raise StoreUnavailable("The disk is full.")
+
+
+def test_an_agent_that_can_neither_start_a_task_nor_say_so_goes_on(archive: Archive) -> None:
+    """As on a full disk. The task is handed back when that can be recorded."""
+    full = FullStore()
+    assert MemoryStore.commit(full, [Change("run", create=task_of(archive))]) == [True]
+    archive.store.close()
+    archive.store = full
+    (archive.settings.home / "logs" / "run-1.log").mkdir(parents=True)
+    told: list[str] = []
+    Agent(archive, queues=("services",), once=True, tell=told.append).run()
+    assert "could not be started" in told[0]
+    assert full.list_agents() == []
+
+
+def test_an_agent_whose_heartbeat_has_failed_ends(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else others would be given what it goes on to run."""
+
+    def fail(_: object) -> None:
+        raise ValueError("unforeseen")
+
+    agent = Agent(archive, queues=("other",))
+    monkeypatch.setattr(agent_module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    main = threading.current_thread()
+    monkeypatch.setattr(
+        agent_module, "hand_back_lost",
+        lambda found: [] if threading.current_thread() is main else fail(found),
+    )  # fmt: skip
+    with pytest.raises(PipekitError, match="heartbeat"):
+        agent.run()

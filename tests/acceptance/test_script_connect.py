@@ -168,6 +168,31 @@ def test_an_override_that_the_template_does_not_know_is_added_and_found(
     assert printed(clone) == [{"url": "s3://x", "rate": 1, "extra": 5}, {"depth": 2}]
 
 
+def test_a_dict_given_for_a_dict_changes_what_is_in_it(bench: ScriptBench) -> None:
+    bench.run("""
+        import json
+        from pipekit import Task
+        print(json.dumps(Task.init("p", "n").connect({"model": {"net": {"depth": 1}, "rate": 2}})))
+    """)
+    clone = bench.pipekit("clone", bench.task.id, "--run", "--set", 'model={"net": {"depth": 5}}')
+    assert printed(clone) == {"model": {"net": {"depth": 5}, "rate": 2}}
+    draft = bench.task.clone(parameters={"model": {"net": {"depth": 7}}})
+    assert draft.get_parameters() == {"General/model/net/depth": 7, "General/model/rate": 2}
+
+
+def test_what_is_none_in_the_code_takes_any_type_in_a_clone_of_a_clone(bench: ScriptBench) -> None:
+    bench.run("""
+        from pipekit import Task
+        print(repr(Task.init("p", "n").connect({"some": None})["some"]))
+    """)
+    first = bench.pipekit("clone", bench.task.id, "--run", "--set", "some=5")
+    assert first.out.startswith("5\n")
+    second = bench.task.clone(parameters={"some": "text"})
+    assert second.clone(parameters={"some": [1]}).get_parameters() == {"General/some": [1]}
+    third = bench.pipekit("clone", second.id, "--run", "--set", "some=0.5")
+    assert third.out.startswith("0.5\n")
+
+
 def test_a_section_is_shared_by_what_is_connected_with_it(bench: ScriptBench) -> None:
     """Each object gets the keys that it has, in a clone as in the first run."""
     bench.run("""

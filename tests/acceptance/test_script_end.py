@@ -128,6 +128,16 @@ def test_what_it_starts_does_not_end_it(bench: ScriptBench) -> None:
     assert bench.task.log == "parent\n"
 
 
+def test_a_signal_ends_a_forked_child_without_a_traceback(bench: ScriptBench) -> None:
+    """A pool of `multiprocessing` ends its workers so."""
+    said = bench.run(
+        BEGIN + "import os, signal, time\npid = os.fork()\nif pid == 0:\n    time.sleep(60)\n"
+        "os.kill(pid, signal.SIGTERM)\nprint(-os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    )
+    assert (said.out, said.err) == ("15\n", "")
+    assert bench.task.status == "completed"
+
+
 def test_its_console_is_kept_and_still_printed(bench: ScriptBench) -> None:
     """Feature row 28: what the script wrote is there to be read."""
     said = bench.run(BEGIN + "import sys\nprint('one')\nprint('two', file=sys.stderr)\n1/0")

@@ -15,9 +15,11 @@ from workspace import PIPEKIT
 
 from pipekit import Task
 from pipekit.api.task_handle import archive_here
+from pipekit.control.execute import ScriptProcess, open_attempt
 from pipekit.errors import NotRunnable, UsageError
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Claimer
+from pipekit.model.status import Transition
 
 TOY = """
     from pipekit import Task
@@ -362,3 +364,40 @@ def test_a_draft_stays_and_keeps_nothing_else_from_being_collected(bench: Script
     blobs = [path for path in (bench.home / "blobs").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in blobs) < 100_000
     assert bench.pipekit("execute", draft.id).out == "ran\n"
+
+
+def test_what_is_stopped_has_each_signal_once(
+    bench: ScriptBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does at its end is not interrupted again and again."""
+    monkeypatch.setenv("PIPEKIT_STOP_SECONDS", "0.3")
+    bench.script("""
+        import signal
+        import sys
+        import time
+
+        def end(number, _):
+            with open(sys.argv[1], "a") as file:
+                file.write(f"{number} ")
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, end)
+        open(sys.argv[1], "w").close()
+        signal.pause()
+        end_at = time.monotonic() + 1
+        while time.monotonic() < end_at:
+            time.sleep(0.1)
+    """)
+    heard = bench.folder / "heard"
+    task = Task.create(script="job.py", argv=[str(heard)])
+    archive = archive_here()
+    number = open_attempt(archive, task.record, log_path="")
+    process = ScriptProcess(archive, task.record, number, log=bench.folder / "log")
+
+    def look() -> None:
+        if heard.exists():
+            process.stop("enough")
+
+    ended = process.wait(look)
+    assert heard.read_text().split() == [str(int(signal.SIGTERM))]
+    assert ended.transition is Transition.COMPLETED

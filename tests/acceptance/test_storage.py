@@ -490,7 +490,8 @@ def packed(path: Path, members: dict[str, bytes]) -> Path:
             for name, content in members.items():
                 archive.writestr(name, content)
     else:
-        with tarfile.open(path, "w:gz") as tar:
+        compression = {".bz2": "bz2", ".xz": "xz"}.get(path.suffix, "gz")
+        with tarfile.open(path, f"w:{compression}") as tar:  # type: ignore[call-overload]
             for name, content in members.items():
                 info = tarfile.TarInfo(name)
                 info.size = len(content)
@@ -564,6 +565,8 @@ HOSTILE = {
     "a device": [file("null", tarfile.CHRTYPE)],
     "a pipe": [file("pipe", tarfile.FIFOTYPE)],
     "a name twice": [file("a"), file("a/b")],
+    "a name that no file can have": [file("x" * 300)],
+    "a link to nothing": [link("a", "")],
 }  # fmt: skip
 
 
@@ -609,6 +612,43 @@ def test_what_is_no_archive_or_damaged_is_told(tmp_path: Path) -> None:
     whole.write_bytes(whole.read_bytes()[:5000])
     with pytest.raises(ArchiveRefused, match="damaged"):
         get_local_copy(whole, extract=True)
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "tar.bz2", "tar.xz"])
+def test_what_is_not_as_it_was_packed_is_not_unpacked(tmp_path: Path, suffix: str) -> None:
+    """The checksum of the whole stands at its end, behind all that is in it."""
+    damaged = packed(tmp_path / f"x.{suffix}", {"a": os.urandom(10_000)})
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    damaged.write_bytes(content)
+    with pytest.raises(ArchiveRefused):
+        get_local_copy(damaged, extract=True)
+
+
+def test_an_archive_is_not_unpacked_up_to_where_it_is_damaged(tmp_path: Path) -> None:
+    damaged = hostile(tmp_path / "x.tar", file("a", size=3), file("b", size=3))
+    content = bytearray(damaged.read_bytes())
+    content[1024] ^= 0xFF  # the name of the second
+    damaged.write_bytes(content)
+    with pytest.raises(ArchiveRefused, match="damaged"):
+        get_local_copy(damaged, extract=True)
+
+
+def test_a_link_of_a_zip_that_no_link_can_be_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        info = zipfile.ZipInfo("a")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, b"a\0b")
+    with pytest.raises(ArchiveRefused, match="its link 'a'"):
+        get_local_copy(tmp_path / "bad.zip", extract=True)
+
+
+def test_a_copy_that_another_process_lets_go_at_this_moment_is_none_of_this_ones_matter(
+    server: Server, home: Path
+) -> None:
+    get_local_copy(f"{server.url}/data.csv")
+    (home / "downloads" / "files" / ("0" * 32)).symlink_to("gone")
+    assert get_local_copy(f"{server.url}/data.csv?again").read_bytes() == CONTENT
 
 
 # in a pipeline

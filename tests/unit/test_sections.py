@@ -18,6 +18,7 @@ from pipekit.model.sections import (
     from_text,
     merged,
     qualified,
+    spread,
 )
 
 
@@ -68,6 +69,7 @@ def test_what_was_not_known_is_named() -> None:
         ("", "text", ""),
         ("12", 1, 12),
         (12, 1.0, 12.0),
+        ("1,500", 1, 1500),
         (3.0, 1, 3),
         ("0.5", 1.0, 0.5),
         ("1e3", 1.0, 1000.0),
@@ -97,6 +99,7 @@ def test_a_value_takes_the_type_of_the_default(given: Any, default: Any, value: 
         (True, 1),
         (None, 1),
         ("1.5", 1),
+        ("1,5", 1),
         (3, "text"),
         (None, "text"),
         ("maybe", True),
@@ -110,6 +113,30 @@ def test_a_value_takes_the_type_of_the_default(given: Any, default: Any, value: 
 def test_a_value_that_does_not_fit_is_refused_by_name(given: Any, default: Any) -> None:
     with pytest.raises(UsageError, match="General/x"):
         fitted("General/x", given, default)
+
+
+@pytest.mark.parametrize("key", ["model", "General/model"])
+def test_a_dict_for_a_group_of_parameters_is_its_parts(key: str) -> None:
+    known = ["General/model/net/depth", "General/model/dims", "Args/rate"]
+    given = {key: {"net": {"depth": 3}, "dims": {"a": 1}, "new": {"b": 2}}}
+    assert spread(given, known) == {
+        "General/model/net/depth": 3, "General/model/dims": {"a": 1}, "General/model/new": {"b": 2},
+    }  # fmt: skip
+
+
+def test_a_dict_for_a_section_is_its_parameters() -> None:
+    assert spread({"Args": {"rate": 2}}, ["Args/rate"]) == {"Args/rate": 2}
+
+
+def test_a_dict_that_is_no_group_stays_one() -> None:
+    given = {"model": {"depth": 3}, "other": {"a": 1}}
+    assert spread(given, ["General/model"]) == given
+
+
+@pytest.mark.parametrize("value", [3, {}, None, "text"])
+def test_only_a_dict_stands_for_a_group(value: Any) -> None:
+    with pytest.raises(UsageError, match="is a group of General/model/depth"):
+        spread({"model": value}, ["General/model/depth"])
 
 
 def test_a_text_without_a_default_is_what_it_looks_like() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -32,7 +33,8 @@ def look() -> str:
 
 
 def keepers_of(function: Callable[..., object], *arguments: object) -> set[str]:
-    """Who may keep what `function` reads, without this module itself."""
+    """Who may keep what `function` reads, without this module itself. In a thread of its own, whose
+    stack holds nothing of who runs the tests."""
     found: set[str] = set()
 
     def ask() -> str:
@@ -41,8 +43,10 @@ def keepers_of(function: Callable[..., object], *arguments: object) -> set[str]:
 
     global look
     before, look = look, ask
+    thread = threading.Thread(target=function, args=arguments)
     try:
-        function(*arguments)
+        thread.start()
+        thread.join()
     finally:
         look = before
     return {name.removeprefix(f"{__name__}.") for name in found} - {"keepers_of"}
