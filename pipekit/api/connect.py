@@ -18,12 +18,13 @@ from pipekit.artifacts.preview import line_of
 from pipekit.control.script import Script
 from pipekit.errors import UsageError
 from pipekit.model.excerpt import excerpt
-from pipekit.model.sections import GENERAL, fitted
+from pipekit.model.sections import GENERAL, fitted, from_text
 
 T = TypeVar("T")
 
 ARGS = "Args"
 _PLAIN = (bool, int, float, str, type(None))
+_READ = (int, float, list, tuple, set, frozenset, dict, type(None))
 _SHOWN_CHARACTERS = 1000
 
 
@@ -156,7 +157,7 @@ def _injected(obj: Any, values: Mapping[Any, Any], run: Script, prefix: str) -> 
             if inner is not value:
                 given[name] = inner
         elif key in run.given and not _is_same(run.given[key], as_recorded(value)):
-            given[name] = fitted(key, run.given[key], value)
+            given[name] = fitted(key, _as_given(run, key, value), value)
     if isinstance(obj, dict):
         known = {f"{prefix}/{name}" for name in values}
         for key in run.added:
@@ -164,6 +165,15 @@ def _injected(obj: Any, values: Mapping[Any, Any], run: Script, prefix: str) -> 
             if below == prefix and key not in known:
                 given[name] = run.given[key]  # the code finds it under this key, if it looks
     return _with(obj, given)
+
+
+def _as_given(run: Script, key: str, default: Any) -> Any:
+    """What the task was given; where the code has a text, as it was typed."""
+    value, text = run.given[key], run.texts.get(key)
+    if text is None or not _is_same(value, from_text(text, None)):
+        return value
+    is_read = isinstance(default, _READ) and not isinstance(default, bool)
+    return value if is_read else text
 
 
 def _with(obj: Any, given: dict[Any, Any]) -> Any:

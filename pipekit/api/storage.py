@@ -43,11 +43,11 @@ def get_local_copy(
     Raises:
         TransferFailed: it cannot be had, or not whole; nothing is kept then.
         ArchiveRefused: it is no archive, is damaged, or has what could do harm.
-        UsageError: no such URL is known, or it needs a package that is not installed.
+        UsageError: it is empty, no such URL is known, or it needs a package that is not installed.
     """
     from pipekit.artifacts import remote
 
-    url = os.fspath(url)
+    url = _named(url)
     local = remote.find_local(url)
     if local is None:
         with _downloads() as downloads, _bar(remote.name_of(url)) as told:
@@ -81,7 +81,7 @@ def upload(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> str:
     """
     from pipekit.artifacts import remote
 
-    source, target = Path(path).expanduser(), os.fspath(url)
+    source, target = Path(_named(path)).expanduser(), _named(url)
     if not source.exists():
         raise _nothing_at(source)
     if target.endswith("/"):
@@ -97,6 +97,16 @@ def upload(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> str:
                 below = file.relative_to(source).as_posix()
                 remote.send(file, f"{target.rstrip('/')}/{below}", told=told)
     return target
+
+
+def _named(place: str | os.PathLike[str]) -> str:
+    text = os.fspath(place)
+    if not text:
+        raise UsageError(
+            "An empty text is no path and no URL.",
+            hint="a parameter that was left empty, maybe? Give it a value: --set url=https://…",
+        )
+    return text
 
 
 def _downloads() -> Downloads:

@@ -92,7 +92,7 @@ class LookupVerbs(TaskHandle):
                 if _has_tags(task, _tags(tags))
             ]
             if found:
-                _say_which(found, project_name, task_name)
+                _say_which(found, project_name, task_name, _tags(tags))
                 return cls(archive, found[0].id)
         raise _not_found(archive, project_name, task_name, _tags(tags))
 
@@ -189,15 +189,18 @@ def _has_tags(task: TaskRecord, wanted: tuple[str, ...]) -> bool:
     )
 
 
-def _say_which(found: list[TaskRecord], project: str | None, name: str | None) -> None:
+def _say_which(
+    found: list[TaskRecord], project: str | None, name: str | None, tags: tuple[str, ...]
+) -> None:
     if len(found) < 2:
         return
     from pipekit.console.note import note  # where there is something to say
 
     newest = found[0]
-    what = _wanted(project, name) or "recorded"
+    wanted = _wanted(project, name, tags)
+    what = f"of {wanted}" if wanted else "recorded"
     note(
-        f"{len(found)} tasks are of {what}: the newest was taken, {newest.name!r} "
+        f"{len(found)} tasks are {what}: the newest was taken, {newest.name!r} "
         f"({short(newest.id)}), {newest.status}."
     )
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from lzma import LZMAError
 from pathlib import Path
-from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError
 from typing import IO, NamedTuple, Self
 
 from pipekit.errors import ArchiveRefused
@@ -184,11 +183,13 @@ class _Header(tarfile.TarInfo):
     """What stands before a member. A damaged one is an error, and not the end of the archive."""
 
     @classmethod
-    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
-            return super().fromtarfile(tarfile)
-        except (InvalidHeaderError, TruncatedHeaderError) as error:
-            raise ReadError(str(error)) from error
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf.strip(b"\0"):  # no end of the archive is written so
+                raise tarfile.ReadError(str(error)) from error
+            raise
 
 
 def _read_to_end(archive: Path, opened: tarfile.TarFile) -> None:

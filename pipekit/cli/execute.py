@@ -99,10 +99,17 @@ class _Printer:
         except FileNotFoundError:
             return
         self._at += len(data)
-        if data:
+        if not data:
+            return
+        try:
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Nobody reads on, as behind `head`; what is printed from here on goes nowhere.
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            raise KeyboardInterrupt("the end of what read its output") from None
 
 
 class _Watch:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pipekit.console.terminal import word_of
 from pipekit.model.status import Status
-from pipekit.ports import RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunFacts, StepEnd, StepFacts
 
 
 class Progress:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pipekit.console.guarded import GuardedReporter
 from pipekit.console.lines import LineReporter
 from pipekit.console.terminal import is_dumb, is_terminal
-from pipekit.ports import Reporter
+from pipekit.reporting import Reporter
 
 
 def reporter_for(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipekit.console.line_stream import LineStream
 from pipekit.diagnostics import debug
-from pipekit.ports import Reporter, RunEnd, RunFacts, StepEnd, StepFacts
+from pipekit.reporting import Reporter, RunEnd, RunFacts, StepEnd, StepFacts
 
 
 class GuardedReporter:

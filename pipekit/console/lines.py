@@ -19,7 +19,7 @@ from pipekit.console.reasons import Reasons
 from pipekit.console.step_output import StepOutput
 from pipekit.console.summary import Slow, summary
 from pipekit.model.status import Status
-from pipekit.ports import RunEnd, RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunEnd, RunFacts, StepEnd, StepFacts
 
 _MOST_IN_ONE_CALL = 8
 _MOST_A_SECOND = 40

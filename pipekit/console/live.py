@@ -16,7 +16,7 @@ from pipekit.console.board import Board
 from pipekit.console.lines import LineReporter
 from pipekit.console.terminal import has_colour, marks_of
 from pipekit.diagnostics import debug
-from pipekit.ports import RunEnd, RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunEnd, RunFacts, StepEnd, StepFacts
 
 if TYPE_CHECKING:
     from pipekit.console.panel import Panel

@@ -26,7 +26,7 @@ from pipekit.console.terminal import (
 from pipekit.errors import short
 from pipekit.model.failure import Failure
 from pipekit.model.status import Status
-from pipekit.ports import RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunFacts, StepEnd, StepFacts
 
 _NAME_WIDTH = 12
 _WIDEST_NAME = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipekit.console.message import Message
-from pipekit.ports import StepFacts
+from pipekit.reporting import StepFacts
 
 _MOST_LINES_A_SECOND = 1000
 _WINDOW_SECONDS = 1.0

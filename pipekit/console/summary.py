@@ -9,7 +9,7 @@ from pipekit.console.message import Message
 from pipekit.console.quantity import seconds_text
 from pipekit.console.terminal import cells, one_line
 from pipekit.model.status import Status
-from pipekit.ports import RunEnd, StepEnd
+from pipekit.reporting import RunEnd, StepEnd
 
 _MOST_ROWS = 20
 """Of steps that did not complete."""

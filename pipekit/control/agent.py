@@ -31,7 +31,7 @@ from pipekit.control.lost import (
     hand_back_lost,
     take_back,
 )
-from pipekit.errors import StoreUnavailable, short
+from pipekit.errors import PipekitError, StoreUnavailable, short
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Agent as AgentRecord
 from pipekit.model.records import Claimer, Task
@@ -96,6 +96,7 @@ class Agent:
 
         Raises:
             StoreUnavailable: the store is out of reach at the beginning.
+            PipekitError: it cannot renew its leases any more.
         """
         forget_dead_agents(self._archive)
         self._report()
@@ -105,6 +106,11 @@ class Agent:
             beat.start()
             try:
                 while not self._is_over():
+                    if not beat.is_alive():  # others would be given what runs here
+                        raise PipekitError(
+                            "The heartbeat of this agent has failed: it ends, and what it runs "
+                            "waits again. What has happened is told above."
+                        )
                     self._sweep()
                     self._take()
                     self._wait(wakes)
@@ -161,7 +167,8 @@ class Agent:
         except OSError as error:
             self._say(f"{_named(task)} could not be started: {error.strerror or error}")
             why = f"No process could be started for it ({error.strerror or error})."
-            hand_back(self._archive, attempt, why)
+            with contextlib.suppress(StoreUnavailable):  # it is handed back later
+                hand_back(self._archive, attempt, why)
             return
         with self._lock:
             self._running[task.id] = process
@@ -264,11 +271,11 @@ class Agent:
     def _renew(self) -> None:
         with self._lock:
             running = list(self._running.values())
-        mine = []
+        mine = {}
         for process in running:
             attempt = find_claimed(self._archive, process.task.id, self.id)
             if attempt is not None and attempt.number == process.number:
-                mine.append(process.task.id)
+                mine[process.task.id] = process.number
             elif process.is_doubtful and not process.has_ended():
                 self._say(f"{_named(process.task)} was taken away: its process is ended")
                 process.kill()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipekit.control.output import KEPT_BYTES, Output
 from pipekit.control.reporter import end_of
 from pipekit.control.step import Step
-from pipekit.ports import Reporter
+from pipekit.reporting import Reporter
 
 
 def announce(ended: Sequence[Step], reporter: Reporter, ending_lock: threading.Lock) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pipekit.clock import IdMaker
 from pipekit.console.note import note
 from pipekit.control.archive import Archive
-from pipekit.control.script import ADDED, FREE, defaults_of
+from pipekit.control.script import ADDED, FREE, TEXTS, defaults_of
 from pipekit.errors import UsageError, short
 from pipekit.model.name import check_name
 from pipekit.model.records import Artifact, Change, Edit, Kind, Task, TaskSpec
@@ -45,6 +45,10 @@ def clone(
     typed = {k: from_text(v, known.get(qualified(k, known))) for k, v in (texts or {}).items()}
     given = {**(parameters or {}), **typed}
     spec = changed(source.spec, given, whose=f"the template, {who}")
+    if read := {k: texts[k] for k, v in typed.items() if texts and not isinstance(v, str)}:
+        kept = {qualified(key, known): text for key, text in read.items()}
+        settings = {**spec.settings, TEXTS: {**spec.settings.get(TEXTS, {}), **kept}}
+        spec = replace(spec, settings=settings)
     now = archive.clock.now()
     task = Task(
         id=IdMaker(archive.clock)(), kind=Kind.SCRIPT, name=name,

@@ -7,7 +7,7 @@ run that someone has closed, ended or resumed in the meantime is left as it is, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pipekit import liveness
 from pipekit.control.archive import Archive
@@ -74,17 +74,34 @@ def _close(archive: Archive, run: Task) -> bool:
     )
     steps = list(_open_below(store, run.id))
     changes = [whole, *(_step_change(store, step, now) for step in steps)]
+    copied = copied_below(store, run)
     # The first is the guard of the others: they are steps of that attempt of the run.
     if not store.commit(changes, if_first=True)[0]:
         return False
     for step in steps:
         if step.status is Status.RUNNING:
             store.release_leases(step.id)
-    if run.kind is Kind.SCRIPT and attempt.host == liveness.host_name():
-        from pipekit.control.project_copy import remove_copies  # where there may be one
-
-        remove_copies(run.id, attempt.number)
+    if run.kind is Kind.SCRIPT:
+        copied.append(attempt)
+    remove_copies_of(copied)
     return True
+
+
+def copied_below(store: Store, run: Task) -> list[Attempt]:
+    """The open attempts at scripts that the process of a run has copied their projects for. Those
+    of agents are theirs."""
+    scripts = (step for step in _open_below(store, run.id) if step.kind is Kind.SCRIPT)
+    attempts = (find_open_attempt(store, one.id) for one in scripts)
+    return [one for one in attempts if one is not None and not one.agent]
+
+
+def remove_copies_of(attempts: Iterable[Attempt]) -> None:
+    """Remove the copies of projects that lie on this host, of attempts that nobody runs."""
+    for attempt in attempts:
+        if attempt.host == liveness.host_name():
+            from pipekit.control.project_copy import remove_copies  # where there may be one
+
+            remove_copies(attempt.task_id, attempt.number)
 
 
 def changes_below(store: Store, run: Task, now: float) -> list[Change]:

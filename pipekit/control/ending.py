@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import pickle
 import random
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipekit.capture.fingerprint import Fingerprint, differences
 from pipekit.control.inputs import path_digests
@@ -20,6 +22,9 @@ from pipekit.model.turn import Budget
 from pipekit.model.value import read_codes
 from pipekit.ports import Outcome
 from pipekit.worker.raised import class_name
+
+if TYPE_CHECKING:
+    from pipekit.control.run import Run
 
 _NO_RETRY = frozenset(
     {
@@ -55,8 +60,20 @@ def failure_of(step: Step, outcome: Outcome) -> Failure:
     )
 
 
-def failure_of_run(root: Step) -> Failure:
-    """Why a run failed whose function raised nothing: `root` did, and nobody looked at it."""
+def failure_of_run(run: Run, raised: Failure | None) -> Failure | None:
+    """Why a run has ended as it has; None where it completed, or was stopped for no reason that is
+    told. `raised`: what its function raised."""
+    if raised is not None:
+        return raised
+    if run.roots:
+        return _failure_below(run.roots[0])
+    if run.status is Status.STOPPED and run.root.stop_reason:
+        return Failure(FailureKind.STOPPED, run.root.stop_reason)
+    return None
+
+
+def _failure_below(root: Step) -> Failure:
+    """That of a run whose function raised nothing: `root` failed, and nobody looked at it."""
     failure = root.failure
     was = "was" if root.status is Status.STOPPED else "failed:"
     return Failure(
@@ -76,8 +93,12 @@ def with_broken_policy(failure: Failure, broken: CallbackFailed) -> Failure:
     )
 
 
-def skip_failure(step: Step, root: Step, chain: tuple[str, ...]) -> Failure:
-    """Why a step was skipped: `chain` leads from it to `root`."""
+def skip_failure(step: Step, causes: Sequence[Step], left_out: int) -> Failure:
+    """Why a step was skipped: `causes` lead from it to the step that failed, `left_out` of them
+    before that are not named."""
+    *between, root = causes
+    more = (f"… {left_out:,} more …",) if left_out else ()
+    chain = (*(cause.name for cause in between), *more, root.name)
     return Failure(
         FailureKind.SKIPPED,
         f"Step {step.name!r} was skipped: {_root_cause(root)} ({' <- '.join(chain)}).",

@@ -102,6 +102,7 @@ class ScriptProcess:
         self._folder = Path(mkdtemp(prefix=f"pipekit-{task.id}-{number}-")).resolve()
         self._failure_path = self._folder / "failure.json"
         self._asked_at: float | None = None
+        self._is_terminated = False
         self._why = ""
         # Held open as long as this process lives: the script's hears of its death by it.
         heard, self._lifeline = os.pipe()
@@ -191,7 +192,8 @@ class ScriptProcess:
         patience = self._archive.settings.stop_seconds
         if waited > patience + _KILL_AFTER_SECONDS:
             self._signal(signal.SIGKILL)
-        elif waited > patience:
+        elif waited > patience and not self._is_terminated:
+            self._is_terminated = True  # once: what it does at its end is not to be interrupted
             self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -262,7 +264,7 @@ def execute_script(
             if monotonic() - beat[0] > _BEAT_SECONDS:
                 beat[0] = monotonic()
                 now = archive.clock.now()
-                archive.store.renew([task.id], at=now, until=now + LEASE_SECONDS)
+                archive.store.renew({task.id: number}, at=now, until=now + LEASE_SECONDS)
             if archive.store.list_stop_requests([task.id]):
                 process.stop("stopped by 'pipekit stop'")
         except StoreUnavailable:

@@ -59,8 +59,8 @@ class Heartbeat:
         try:
             taken = next(filter(self._is_taken, runs), None)
             if taken is None:
-                ids = [run.task_id for run in runs]
-                self._store.renew(ids, at=now, until=now + LEASE_SECONDS)
+                attempts = {run.task_id: run.attempt for run in runs}
+                self._store.renew(attempts, at=now, until=now + LEASE_SECONDS)
         except StoreUnavailable:
             return  # the next commit says what is wrong
         if taken is not None:

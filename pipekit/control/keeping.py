@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipekit.control.run import Run
     from pipekit.control.step import Step
     from pipekit.model.value import Digest
-    from pipekit.ports import Reporter
+    from pipekit.reporting import Reporter
 
 
 class Keeping:

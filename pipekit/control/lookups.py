@@ -18,7 +18,7 @@ from pipekit.control.trace import named_files, still_holds
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.planner import Event, KeyLooked, LookUp, StepRefused
 from pipekit.model.trace import Reads
-from pipekit.ports import Reporter
+from pipekit.reporting import Reporter
 
 THIS_RUN = "this run"
 """How a run is spoken of whose outcome another step of it takes."""

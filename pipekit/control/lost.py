@@ -12,7 +12,12 @@ from typing import NamedTuple
 
 from pipekit import liveness
 from pipekit.control.archive import Archive
-from pipekit.control.dead import changes_below, find_open_attempt
+from pipekit.control.dead import (
+    changes_below,
+    copied_below,
+    find_open_attempt,
+    remove_copies_of,
+)
 from pipekit.control.project_copy import remove_copies
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Attempt, Change, Closing, Event, Move, Task
@@ -87,9 +92,11 @@ def hand_back(
         events.append(Event(task.id, now, Transition.ENQUEUED, detail=task.queue))
     closing = Closing(attempt.number, now, failure.kind.value, failure)
     whole = Change(task.id, close=closing, move=move, events=tuple(events), fence=attempt.number)
+    copied = copied_below(store, task)
     # The first is the guard of the others: they are steps of that attempt at a run.
     if not store.commit([whole, *changes_below(store, task, now)], if_first=True)[0]:
         return None
+    remove_copies_of(copied)
     return HandedBack(task, attempt, move.to)
 
 

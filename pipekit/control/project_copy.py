@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -100,8 +101,9 @@ def new_folder(task_id: str, number: int) -> Path:
 def remove_copies(task_id: str, number: int) -> None:
     """Remove the copies of an attempt whose process could not do so."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{task_id}-{number}-*"):
-        if folder.lstat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process was first
+            if folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _keep_home(archive: Archive) -> None:

@@ -48,6 +48,8 @@ class QueuedSteps:
         self._outputs = outputs
         self._waiting: dict[str, Assignment] = {}
         """By the id of the task."""
+        self._asked: set[str] = set()
+        """Those among them that are to stop."""
         self._pause = _FIRST_LOOK_SECONDS
         self._looks = False
         self._ended: dict[str, float | None] = {}
@@ -58,6 +60,7 @@ class QueuedSteps:
         step: Step = assignment.step
         assert step.use.script is not None
         self._waiting[step.task_id] = assignment
+        self._asked.discard(step.task_id)
         self._pause = _FIRST_LOOK_SECONDS
         self._look_later()
         if step.earlier is not None and step.earlier.goes_on and not step.recorded:
@@ -84,7 +87,13 @@ class QueuedSteps:
         task_id = assignment.task_id
         if self._waiting.get(task_id) is not assignment:
             return
-        step = assignment.step
+        self._asked.add(task_id)
+        self._ask(assignment)
+        self._pause = _FIRST_LOOK_SECONDS
+        self._look_later()
+
+    def _ask(self, assignment: Assignment) -> None:
+        step, task_id = assignment.step, assignment.task_id
         reason = step.stop_reason or step.run.stop_reason or "stopped"
         now = self._archive.clock.now()
         failure = Failure(FailureKind.STOPPED, reason)
@@ -93,8 +102,6 @@ class QueuedSteps:
         store = self._archive.store
         if not store.commit([Change(task_id, move=move, events=(event,))])[0]:
             store.request_stop(task_id, now)
-        self._pause = _FIRST_LOOK_SECONDS
-        self._look_later()
 
     def forget(self) -> None:
         """Nobody waits for them any more."""
@@ -119,6 +126,8 @@ class QueuedSteps:
 
     def _see(self, task: Task, assignment: Assignment) -> None:
         step = assignment.step
+        if task.id in self._asked and task.status not in TERMINAL and not self._knows(task):
+            self._ask(assignment)  # that it waits was not recorded yet when it was asked
         if task.status is Status.RUNNING and step.status is not Status.RUNNING:
             assignment.started_at = step.started_at = task.started_at or task.created_at
             step.status = Status.RUNNING
@@ -133,6 +142,10 @@ class QueuedSteps:
             if task.status is Status.STOPPED and not (step.stop_reason or step.run.stopping):
                 self._stop_step(step, outcome.message)
             assignment.report(outcome)
+
+    def _knows(self, task: Task) -> bool:
+        """Whether whoever runs it hears that it is to stop."""
+        return task.status is Status.RUNNING and task.stop_requested_at is not None
 
     def _outcome(self, task: Task) -> Outcome:
         outcome = Outcome(task.seconds(None) or 0.0, is_recorded=True)

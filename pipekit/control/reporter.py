@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipekit.model.status import Status
-from pipekit.ports import RunEnd, RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunEnd, RunFacts, StepEnd, StepFacts
 
 if TYPE_CHECKING:
     from pipekit.control.run import Run

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipekit.control.step import Step
     from pipekit.model.records import Memo
     from pipekit.model.value import Digest
-    from pipekit.ports import Reporter
+    from pipekit.reporting import Reporter
 
 
 class Wishes:

@@ -23,7 +23,7 @@ from pipekit.model.options import DEFAULT_OUTPUT
 from pipekit.model.planner import Event, FailureHandled, Planner
 from pipekit.model.status import Status
 from pipekit.model.value import Digest
-from pipekit.ports import Reporter, RunFacts
+from pipekit.reporting import Reporter, RunFacts
 from pipekit.settings import Settings
 from pipekit.worker.message import Logged
 from pipekit.worker.task_log import TaskLog

@@ -50,7 +50,8 @@ from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Memo
 from pipekit.model.status import TERMINAL, Status
-from pipekit.ports import Assignment, Loop, Outcome, Reporter
+from pipekit.ports import Assignment, Loop, Outcome
+from pipekit.reporting import Reporter
 from pipekit.worker.message import Logged
 
 
@@ -422,12 +423,9 @@ class Scheduler:
         if command.chain == (step.number,):  # declined: it says itself why
             self._end(step, Status.SKIPPED, self._now(), None)
             return
-        *chain, root = [run.steps[number] for number in command.chain]
-        names = [cause.name for cause in chain]
-        if command.left_out:
-            names.append(f"… {command.left_out:,} more …")
-        step.failure = skip_failure(step, root, (*names, root.name))
-        step.root = root
+        causes = [run.steps[number] for number in command.chain]
+        step.failure = skip_failure(step, causes, command.left_out)
+        step.root = causes[-1]
         self._end(step, Status.SKIPPED, self._now(), None)
 
     def _stop(self, run: Run, command: plan.Stop) -> None:
@@ -469,11 +467,7 @@ class Scheduler:
     def _finish(self, run: Run, command: plan.Finish) -> None:
         run.status = command.status
         run.roots = tuple(run.steps[number] for number in command.roots)
-        run.failure = command.failure
-        if run.failure is None and run.roots:
-            run.failure = failure_of_run(run.roots[0])
-        elif run.failure is None and run.status is Status.STOPPED and run.root.stop_reason:
-            run.failure = Failure(FailureKind.STOPPED, run.root.stop_reason)
+        run.failure = failure_of_run(run, command.failure)
         if run.broken is not None and str(run.broken) != (run.failure and run.failure.message):
             self._reporter.warned(str(run.broken))  # the run has ended for something else
         if run.parent is None:

@@ -58,8 +58,11 @@ PROGRESS = "progress"
 """The metric that holds how far a script has come, in percent."""
 ADDED = "added"
 """Among the settings of a spec: whole keys of parameters that its code had not named."""
+TEXTS = "texts"
+"""Among them: whole key -> what was typed for a parameter without a value to go by, and taken for
+something else than text."""
 FREE = "free"
-"""Among the settings of a spec: whole keys of parameters that had no value before a clone was given
+"""Among them: whole keys of parameters that had no value before a clone was given
 one, so that any type may stand there."""
 LEASE_SECONDS = 30.0
 _BEAT_SECONDS = 10.0
@@ -82,6 +85,7 @@ class ScriptRun:
         """What stood in the record when this process began: it is what the script is to run with.
         A script that nobody was asked to run is run as it stands."""
         self.added = frozenset() if is_own else added_to(task.spec)
+        self.texts: Mapping[str, str] = {} if is_own else task.spec.settings.get(TEXTS, {})
         self._pid = this_pid()
         self._lock = threading.RLock()
         self._spec = task.spec
@@ -244,7 +248,8 @@ class ScriptRun:
                 if waited >= _BEAT_SECONDS:
                     waited = 0.0
                     now = self.archive.clock.now()
-                    store.renew([self.task_id], at=now, until=now + LEASE_SECONDS)
+                    until = now + LEASE_SECONDS
+                    store.renew({self.task_id: self.number}, at=now, until=until)
                 if store.list_stop_requests([self.task_id]):
                     self.on_stop()
                     return
@@ -279,6 +284,8 @@ class FollowedScript:
         self.project = task.project if task is not None else ""
         self.given: Mapping[str, Any] = task.spec.parameters if task is not None else {}
         self.added = added_to(task.spec) if task is not None else frozenset()
+        settings = task.spec.settings if task is not None else {}
+        self.texts: Mapping[str, str] = settings.get(TEXTS, {})
         self.before_edit: list[Callable[[], None]] = []
 
     def set_parameters(self, values: Mapping[str, Any], *, replaces: bool = False) -> None:

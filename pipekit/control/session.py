@@ -33,7 +33,7 @@ from pipekit.errors import BlindSpotRefused, SettingsError, Stopped, StoreError
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Change, Task
 from pipekit.model.value import Digest
-from pipekit.ports import Reporter, StepFacts
+from pipekit.reporting import Reporter, StepFacts
 from pipekit.settings import Settings, command_for
 from pipekit.worker.message import Logged
 

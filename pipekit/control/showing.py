@@ -10,7 +10,8 @@ from pipekit.control.recorder import Recorder
 from pipekit.control.reporter import facts_of
 from pipekit.control.step import Step
 from pipekit.model.status import Status
-from pipekit.ports import Loop, Reporter
+from pipekit.ports import Loop
+from pipekit.reporting import Reporter
 
 _AFTER_SECONDS = 0.05
 """A step is recorded before its end only where it takes longer than about this."""

@@ -17,7 +17,8 @@ from pipekit.model.records import Attempt
 from pipekit.model.status import TERMINAL, Status
 from pipekit.model.trace import Reads
 from pipekit.model.value import Digest
-from pipekit.ports import Assignment, RunFacts
+from pipekit.ports import Assignment
+from pipekit.reporting import RunFacts
 
 if TYPE_CHECKING:
     from pipekit.control.use import Use

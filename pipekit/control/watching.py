@@ -23,7 +23,8 @@ from pipekit.errors import CallbackFailed
 from pipekit.model import planner as plan
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import TERMINAL, Status
-from pipekit.ports import Loop, Outcome, Reporter
+from pipekit.ports import Loop, Outcome
+from pipekit.reporting import Reporter
 from pipekit.worker.raised import pickled
 
 asked_step: ContextVar[Step | None] = ContextVar("pipekit_asked_step", default=None)

@@ -20,9 +20,11 @@ from enum import StrEnum
 from typing import Any
 
 from pipekit.errors import UsageError, nearest
+from pipekit.model.excerpt import excerpt
 
 PIPELINE = "pipeline"
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
+_SHOWN_CHARACTERS = 60
 _FACTS = ("id", "name", "status")
 _OF_ARTIFACT = ("url", "digest", "size", "type", "preview")
 
@@ -95,7 +97,7 @@ def parse(text: str, steps: Collection[str]) -> list[str | Reference]:
     parts: list[str | Reference] = []
     plain, at = "", 0
     for match in _MARK.finditer(text):
-        plain += text[at : match.start()]
+        plain += _without_mark(text[at : match.start()])
         at = match.end()
         if match.group(1) is None:
             plain += "${"
@@ -104,10 +106,21 @@ def parse(text: str, steps: Collection[str]) -> list[str | Reference]:
             parts.append(plain)
             plain = ""
         parts.append(_read(match.group(1).strip(), match.group(), steps))
-    plain += text[at:]
+    plain += _without_mark(text[at:])
     if plain or not parts:
         parts.append(plain)
     return parts
+
+
+def _without_mark(text: str) -> str:
+    _, mark, rest = text.partition("${")
+    if mark:
+        raise UsageError(
+            f"{excerpt(mark + rest, _SHOWN_CHARACTERS)!r} does not end where a reference does: it "
+            "has no '}' of its own.",
+            hint="write ${step.id}, say; $${ where the text itself is meant.",
+        )
+    return text
 
 
 def _read(body: str, shown: str, steps: Collection[str]) -> Reference:

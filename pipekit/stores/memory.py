@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import cast
 
@@ -234,13 +234,13 @@ class MemoryStore(MemoryQueues):
             if task.stop_requested_at is not None and task.ended_at is None
         )
 
-    def renew(self, task_ids: Collection[str], *, at: float, until: float) -> None:
+    def renew(self, attempts: Mapping[str, int], *, at: float, until: float) -> None:
         with self._lock:
             self._check_open()
-            for task_id in task_ids:
-                attempts = self._attempts.get(task_id)
-                if attempts and attempts[-1].ended_at is None:
-                    attempts[-1] = replace(attempts[-1], heartbeat_at=at, lease_until=until)
+            for task_id, number in attempts.items():
+                known = self._attempts.get(task_id)
+                if known and known[-1].number == number and known[-1].ended_at is None:
+                    known[-1] = replace(known[-1], heartbeat_at=at, lease_until=until)
 
     def count_uses(self) -> dict[str, tuple[int, float]]:
         with self._lock:

@@ -4,7 +4,7 @@ taking away what is not needed. Owns those statements; `sql` owns all others."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -71,15 +71,14 @@ class SqlUpkeep(ABC):
         rows = self._select(query, ())
         return sorted(row[0] for row in rows if row[0] in wanted or row[1] in wanted)
 
-    def renew(self, task_ids: Collection[str], *, at: float, until: float) -> None:
+    def renew(self, attempts: Mapping[str, int], *, at: float, until: float) -> None:
+        text = (
+            "UPDATE attempts SET heartbeat_at = ?, lease_until = ?"
+            " WHERE task_id = ? AND number = ? AND ended_at IS NULL"
+        )
         with self._transaction() as connection:
-            for some in _batches(task_ids):
-                marks = ",".join("?" * len(some))
-                text = (
-                    "UPDATE attempts SET heartbeat_at = ?, lease_until = ?"
-                    f" WHERE task_id IN ({marks}) AND ended_at IS NULL"
-                )
-                connection.execute(self._marked(text), (at, until, *some))
+            for task_id, number in attempts.items():
+                connection.execute(self._marked(text), (at, until, task_id, number))
 
     def count_uses(self) -> dict[str, tuple[int, float]]:
         query = (

@@ -236,15 +236,23 @@ def test_one_task_is_stopped_and_what_needs_it_is_skipped(served: Served) -> Non
     assert (shown["status"], steps(shown)["stage"]) == ("failed", "stopped")
 
 
-def test_a_controller_that_is_killed_leaves_no_process_and_is_resumed(served: Served) -> None:
-    """Its run is another's after that: what completed is kept."""
+def test_a_controller_that_is_killed_leaves_no_process_and_is_resumed(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run is another's after that: what completed is kept. Nor are copies of the project left
+    once someone has looked."""
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setenv("TMPDIR", str(copies))
     started = start(served, "here", HOW="sleep")
     pid = wait_for_sleeper(served)
     started.process.kill()
     started.end()
     assert is_gone(pid)
+    assert len(list(copies.glob("pipekit-*"))) == 1
     shown = newest(served)
     assert (shown["status"], steps(shown)["stage"]) == ("failed", "stopped")
+    assert list(copies.glob("pipekit-*")) == []
     cloned = served.done("clone", shown["id"], "--set", "how=").out.strip()
     assert served.done("execute", cloned).code == 0
     assert steps(served.show(cloned)) == {"stage": "completed", "total": "completed"}

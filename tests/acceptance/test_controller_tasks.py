@@ -214,6 +214,30 @@ def test_values_keep_their_types_on_their_way_into_a_script(
     assert (found, type(found)) == (value, type(value))
 
 
+def test_a_dict_for_a_group_of_parameters_changes_what_is_in_it(
+    project: Path, pipe: PipelineController, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the template's own script has it: the rest of the dict stays."""
+    script = """
+        from pipekit import Task
+
+        task = Task.init(project_name="iris", task_name="nested")
+        args = task.connect({"model": {"net": {"depth": 1}, "rate": 0.5}})
+        task.upload_artifact("args", artifact_object=dict(args))
+    """
+    (project / "nested.py").write_text(textwrap.dedent(script))
+    run_script(project, "nested")
+    pipe.add_parameter("depth", 5)
+    pipe.add_function_step("give", give, {"value": {"net": {"depth": 6}}}, "model")
+    override = {"model": {"net": {"depth": "${pipeline.depth}"}}}
+    add(pipe, "first", "nested", parameter_override=override)
+    add(pipe, "second", "nested", parameter_override={"General/model": "${give.model}"})
+    done = run(pipe)
+    for name, depth in (("first", 5), ("second", 6)):
+        assert artifact(done[name], "args") == {"model": {"net": {"depth": depth}, "rate": 0.5}}
+    assert "is added" not in capsys.readouterr().err
+
+
 def test_references_stand_in_lists_and_dicts_and_in_longer_texts(
     pipe: PipelineController,
 ) -> None:

@@ -17,7 +17,7 @@ from pipekit.control import session as sessions
 from pipekit.control.reporter import SilentReporter
 from pipekit.control.session import Session, session_for
 from pipekit.executors.process import ProcessExecutor
-from pipekit.ports import RunFacts, StepFacts
+from pipekit.reporting import RunFacts, StepFacts
 from pipekit.settings import read_settings
 
 pytestmark = pytest.mark.usefixtures("home")

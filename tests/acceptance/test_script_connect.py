@@ -193,6 +193,26 @@ def test_what_is_none_in_the_code_takes_any_type_in_a_clone_of_a_clone(bench: Sc
     assert third.out.startswith("0.5\n")
 
 
+def test_what_is_typed_for_an_empty_draft_becomes_of_the_type_in_the_code(
+    bench: ScriptBench,
+) -> None:
+    """A draft of a script that never ran knows no parameters, so no types."""
+    bench.script("""
+        import json
+        from pipekit import Task
+        settings = {"tag": "", "version": "1", "epochs": 1, "rate": 0.5, "fast": False}
+        print(json.dumps(Task.init("p", "n").connect(settings)))
+    """)
+    draft = bench.pipekit("task", "create", "--script", "job.py").out.strip()
+    given = ("tag=007", "tag=12", "version=1.10", "epochs=3.0", "rate=2", "fast=1")
+    words = [word for text in given for word in ("--set", text)]
+    expected = {"tag": "12", "version": "1.10", "epochs": 3, "rate": 2.0, "fast": True}
+    assert printed(bench.pipekit("clone", draft, "--run", *words)) == expected
+    assert printed(bench.pipekit("clone", bench.task.id, "--run")) == expected
+    again = bench.task.clone(parameters={"tag": "13"})
+    assert printed(bench.pipekit("execute", again.id)) == expected | {"tag": "13"}
+
+
 def test_a_section_is_shared_by_what_is_connected_with_it(bench: ScriptBench) -> None:
     """Each object gets the keys that it has, in a clone as in the first run."""
     bench.run("""

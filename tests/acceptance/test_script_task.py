@@ -181,9 +181,13 @@ def test_the_newest_of_several_is_taken_and_that_is_said(bench: ScriptBench) -> 
     said = bench.run("""
         from pipekit import Task
         print(Task.get_task(project_name="p", task_name="n").id)
+        Task.get_task(tags=["-old"])
+        Task.get_task()
     """, name="look.py")  # fmt: skip
     assert said.out.strip() == bench.task.id
     assert "2 tasks are of project 'p' and name 'n': the newest was taken" in said.err
+    assert "2 tasks are of tags '-old': the newest was taken" in said.err
+    assert "2 tasks are recorded: the newest was taken" in said.err
 
 
 def test_tasks_are_listed_with_the_steps_of_pipelines(bench: ScriptBench) -> None:

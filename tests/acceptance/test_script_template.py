@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -401,3 +402,22 @@ def test_what_is_stopped_has_each_signal_once(
     ended = process.wait(look)
     assert heard.read_text().split() == [str(int(signal.SIGTERM))]
     assert ended.transition is Transition.COMPLETED
+
+
+def test_what_is_executed_is_stopped_when_nobody_reads_its_output_any_more(
+    bench: ScriptBench,
+) -> None:
+    bench.script("""
+        while True:
+            print("line")
+    """)
+    task = Task.create(script="job.py")
+    with subprocess.Popen(
+        [PIPEKIT, "execute", task.id], cwd=bench.folder, stdout=subprocess.PIPE
+    ) as executing:
+        assert executing.stdout is not None
+        assert executing.stdout.readline() == b"line\n"
+        executing.stdout.close()
+        assert executing.wait(60) == 130
+    assert task.status == "stopped"
+    assert task.error == "stopped by the end of what read its output"

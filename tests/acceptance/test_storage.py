@@ -473,6 +473,18 @@ def test_what_is_uploaded_can_be_had_again(server: Server, tmp_path: Path, where
     assert get_local_copy(f"{url}/below/empty.txt").read_text() == ""
 
 
+def test_an_empty_text_is_no_file(tmp_path: Path) -> None:
+    """It is a parameter that was left empty, not the working folder."""
+    (tmp_path / "x").write_text("x")
+    for call in (
+        lambda: get_local_copy(""),
+        lambda: upload("", f"file://{tmp_path}/y/"),
+        lambda: upload(tmp_path / "x", ""),
+    ):
+        with pytest.raises(UsageError, match="An empty text is no path and no URL"):
+            call()
+
+
 def test_an_upload_that_is_refused_raises(server: Server, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     with pytest.raises(TransferFailed, match=r"Nothing came to .*403"):

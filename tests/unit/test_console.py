@@ -16,7 +16,7 @@ from pipekit.console.quantity import bytes_text, seconds_text
 from pipekit.console.table import draw_facts, draw_table
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.status import Status
-from pipekit.ports import Reporter, RunEnd, RunFacts, StepEnd
+from pipekit.reporting import Reporter, RunEnd, RunFacts, StepEnd
 
 RUN = RunFacts("01j9zk7abcdefghijk", "train", "iris", "process")
 CHILD = RunFacts("01j9zk8abcdefghijk", "prepare", "iris", "process", "train")

@@ -16,7 +16,7 @@ from pipekit.console.line_stream import LineStream
 from pipekit.console.lines import LineReporter
 from pipekit.console.terminal import cells, clean, cut, has_colour
 from pipekit.model.status import Status
-from pipekit.ports import RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunFacts, StepEnd, StepFacts
 
 RUN = RunFacts("01j9zk7abcdefghijk", "train", "iris", "process")
 

@@ -8,7 +8,7 @@ from pipekit.console.board import Board, Progress
 from pipekit.console.panel import Panel
 from pipekit.console.terminal import ASCII_MARKS, MARKS, cells
 from pipekit.model.status import Status
-from pipekit.ports import RunFacts, StepEnd, StepFacts
+from pipekit.reporting import RunFacts, StepEnd, StepFacts
 
 RUN = RunFacts("01j9zk7abcdefghijk", "train", "iris", "process")
 CHILD = RunFacts("child-id", "prepare", "iris", "process", "train")

@@ -69,6 +69,9 @@ def test_two_dollars_stand_for_the_text_itself() -> None:
         ("${split}", "names no part"),
         ("${}", "names no part"),
         ("${pipeline.}", "names no part"),
+        ("${pipeline.x", "has no '}'"),
+        ("a ${split.id} ${split.{id}} b", "has no '}'"),
+        ("${split.id $${split.id}", "has no '}'"),
     ],
 )
 def test_what_cannot_be_read_is_an_error_with_the_way_out(text: str, said: str) -> None:

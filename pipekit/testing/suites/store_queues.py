@@ -157,12 +157,12 @@ class QueuesContract:
             assert claimed(store, "default")
             assert store.list_lost(150.0) == []
             assert [attempt.task_id for attempt in store.list_lost(150.5)] == ["a"]
-            store.renew(["a"], at=149.0, until=179.0)
+            store.renew({"a": 1}, at=149.0, until=179.0)
             assert store.list_lost(150.5) == []
 
         def test_of_what_runs_without_an_agent_are_none(self, store: Store) -> None:
             running(store)
-            store.renew(["t1"], at=1.0, until=2.0)
+            store.renew({"t1": 1}, at=1.0, until=2.0)
             assert store.list_lost(150.0) == []
 
     class TestQueues:

@@ -61,12 +61,20 @@ class RunningContract:
     class TestHeartbeats:
         def test_are_those_of_the_open_attempt(self, store: Store) -> None:
             running(store)
-            store.renew(["t1", "unknown"], at=120.0, until=150.0)
+            store.renew({"t1": 1, "unknown": 1}, at=120.0, until=150.0)
             assert store.list_attempts("t1") == [an_attempt(heartbeat_at=120.0, lease_until=150.0)]
 
         def test_change_nothing_of_a_closed_attempt(self, store: Store) -> None:
             running(store)
             assert lands(store, close=Closing(1, 106.0, "error"))
             before = store.list_attempts("t1")
-            store.renew(["t1"], at=120.0, until=150.0)
+            store.renew({"t1": 1}, at=120.0, until=150.0)
+            assert store.list_attempts("t1") == before
+
+        def test_change_nothing_of_an_attempt_that_followed(self, store: Store) -> None:
+            running(store)
+            assert lands(store, close=Closing(1, 106.0, "error"))
+            assert lands(store, open=an_attempt(number=2))
+            before = store.list_attempts("t1")
+            store.renew({"t1": 1}, at=120.0, until=150.0)
             assert store.list_attempts("t1") == before
