@@ -60,6 +60,15 @@ def _started_at_by_ps(pid: int) -> float | None:
     return time.mktime(time.strptime(answer)) if answer else None
 
 
+def has_exited(child: int) -> bool:
+    """Whether a child of this process has ended. It is not reaped: until then its pid, and that of
+    the group that it leads, is nobody else's."""
+    try:
+        return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
 def is_alive(host: str, pid: int, pid_started_at: float) -> bool | None:
     """Whether the recorded process still runs; None where another host would have to be asked."""
     if host != host_name():

@@ -12,6 +12,7 @@ from time import monotonic
 from pipekit.control.project_copy import remove_copies
 from pipekit.control.script import LIFELINE_VARIABLE
 from pipekit.executors.obituary import how_it_ended
+from pipekit.liveness import has_exited
 from pipekit.model.records import Task, claimed_log
 from pipekit.settings import Settings
 
@@ -73,7 +74,7 @@ class ClaimedProcess:
         return monotonic() - self.started_at
 
     def has_ended(self) -> bool:
-        return self._process.poll() is not None
+        return has_exited(self._process.pid)
 
     def ask(self) -> None:
         """Ask it to end: it stops what it runs."""

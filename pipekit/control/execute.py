@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from time import monotonic
+from time import monotonic, sleep
 
 from pipekit.artifacts.snapshot import unpack
 from pipekit.control.archive import Archive
@@ -37,7 +37,7 @@ from pipekit.errors import (
     short,
 )
 from pipekit.executors.obituary import how_it_ended, last_lines
-from pipekit.liveness import host_name, started_at
+from pipekit.liveness import has_exited, host_name, started_at
 from pipekit.model.failure import Failure, FailureKind
 from pipekit.model.records import Attempt, Change, Closing, Event, Kind, Move, Task
 from pipekit.model.status import TERMINAL, Status, Transition, sources_of
@@ -46,6 +46,8 @@ from pipekit.origin import COPY_VARIABLE
 TIMEOUT = "timeout"
 """Among the settings of a spec: the seconds after which an attempt is ended."""
 _LOOK_SECONDS = 0.2
+_SHORTEST_SECONDS = 0.002
+_LONGEST_SECONDS = 0.03
 _BEAT_SECONDS = 10.0
 _KILL_AFTER_SECONDS = 5.0
 
@@ -162,25 +164,27 @@ class ScriptProcess:
     def stop(self, why: str) -> None:
         """Ask it to end: SIGINT, later SIGTERM, at last SIGKILL, each to all that it has started.
         Idempotent."""
-        if self._asked_at is None and self._process.poll() is None:
+        if self._asked_at is None and not has_exited(self._process.pid):
             self._asked_at, self._why = monotonic(), why
             self._signal(signal.SIGINT)
 
     def kill(self) -> None:
         """End it at once, with all that it has started."""
-        self._signal(signal.SIGKILL)
+        if self._process.returncode is None:  # else its pid may be another's by now
+            self._signal(signal.SIGKILL)
 
     def wait(self, look: Callable[[], None] = lambda: None) -> Ended:
         """Wait for its end; `look` is called now and then meanwhile."""
-        while True:
-            try:
-                self._process.wait(_LOOK_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
+        looked, pause = monotonic(), _SHORTEST_SECONDS
+        while not has_exited(self._process.pid):
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_SECONDS)
+            if monotonic() - looked > _LOOK_SECONDS:
+                looked = monotonic()
                 look()
                 self._escalate()
         self._signal(signal.SIGKILL)  # what it has started and left behind
-        ended = self._ended(self._process.returncode)
+        ended = self._ended(self._process.wait())
         os.close(self._lifeline)
         shutil.rmtree(self._folder, ignore_errors=True)
         return ended

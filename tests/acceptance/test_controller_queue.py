@@ -237,13 +237,11 @@ def test_one_task_is_stopped_and_what_needs_it_is_skipped(served: Served) -> Non
 
 
 def test_a_controller_that_is_killed_leaves_no_process_and_is_resumed(
-    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Served, tmp_path: Path
 ) -> None:
     """Its run is another's after that: what completed is kept. Nor are copies of the project left
     once someone has looked."""
     copies = tmp_path / "copies"
-    copies.mkdir()
-    monkeypatch.setenv("TMPDIR", str(copies))
     started = start(served, "here", HOW="sleep")
     pid = wait_for_sleeper(served)
     started.process.kill()
