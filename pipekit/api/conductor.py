@@ -394,6 +394,7 @@ def _conduct(
             del stack[depth:]
         current_run.reset(token)
     error = _see_to_end(run, error)
+    run.log.close()
     if run.recorded is not None and run.status is Status.COMPLETED:
         _tell_unreached(run, run.recorded.unreached)
     if run.fatal is None and run.parent is None:
@@ -421,7 +422,12 @@ def _tell_unreached(run: Run, names: list[str]) -> None:
 
 
 def _close(run: Run) -> None:
-    run.log.close()
+    """The run's function has come to its end; callbacks of a controller may log until the run is
+    over."""
+    if run.is_declared:
+        run.log.announce()
+    else:
+        run.log.close()
     with run.lock:
         run.returned = True
 

@@ -34,7 +34,7 @@ from pipekit.control.lost import (
 from pipekit.errors import PipekitError, StoreUnavailable, short
 from pipekit.liveness import host_name, started_at
 from pipekit.model.records import Agent as AgentRecord
-from pipekit.model.records import Claimer, Task
+from pipekit.model.records import Claimer, Kind, Task
 from pipekit.model.status import Status
 
 LEASE_SECONDS = 30.0
@@ -131,24 +131,44 @@ class Agent:
         return done or self._asked > 0
 
     def _takes_more(self) -> bool:
-        if self._asked or len(self._running) >= self._slots:
+        """Whether there is a place, or may be one: see `_open_queues`."""
+        if self._asked or (self._once and self._taken):
             return False
-        return not (self._once and self._taken)
+        conducting = sum(one.task.kind is Kind.PIPELINE for one in self._running.values())
+        return len(self._running) - conducting < self._slots
+
+    def _open_queues(self) -> Sequence[str]:
+        """Where the next task may come from. A run whose own tasks wait on queues gives up its
+        place to one of them: with each place taken by such a run, all would wait for ever.
+
+        Raises:
+            StoreUnavailable: the store is out of reach.
+        """
+        if len(self._running) < self._slots:
+            return self._queues
+        waiting = {
+            task.queue
+            for one in self._running.values()
+            if one.task.kind is Kind.PIPELINE
+            for task in self._store.list_tasks(parent=one.task.id, statuses=(Status.QUEUED,))
+        }
+        return tuple(queue for queue in self._queues if queue in waiting)
 
     def _take(self) -> None:
         """Claim as long as there is a place and something waits."""
         while self._takes_more():
             now = self._archive.clock.now()
             try:
-                task = self._store.claim(
-                    self._queues, self._claimer, now=now, until=now + LEASE_SECONDS
+                queues = self._open_queues()
+                task = queues and self._store.claim(
+                    queues, self._claimer, now=now, until=now + LEASE_SECONDS
                 )
             except StoreUnavailable as error:
                 self._tell_silence(error)
                 return
             self._is_silent = False
-            self._found_nothing = task is None
-            if task is None:
+            self._found_nothing = not task
+            if not task:
                 return
             self._pause = _FIRST_PAUSE_SECONDS
             self._taken += 1
@@ -200,6 +220,8 @@ class Agent:
             ended = [process for process in self._running.values() if process.has_ended()]
             for process in ended:
                 del self._running[process.task.id]
+        if ended:
+            self._found_nothing = False  # that was before: it may have enqueued something since
         for process in ended:
             how = process.close()
             try:

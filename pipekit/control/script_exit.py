@@ -40,6 +40,9 @@ from pipekit.model.status import Transition
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _KILL_AFTER_SECONDS = 5.0
+_taking: list[ScriptExit] = []
+"""Those whose handlers stand."""
+_forking = threading.local()
 
 
 class ScriptExit:
@@ -74,12 +77,18 @@ class ScriptExit:
             if signal.getsignal(one) is signal.SIG_DFL:
                 signal.signal(one, self._interrupt)
                 self._taken.append(one)
+        _watch_forks()
+        _taking.append(self)
 
     def let_go(self) -> None:
         """The end of this process says nothing of the task any more."""
         atexit.unregister(self._ended)
         if sys.excepthook == self._note_error:
             sys.excepthook = self._hook
+        self.give_signals_back()
+
+    def give_signals_back(self) -> None:
+        """They do again what they do without pipekit. In the main thread."""
         for one in self._taken:
             if signal.getsignal(one) == self._interrupt:
                 signal.signal(one, signal.SIG_DFL)
@@ -106,10 +115,6 @@ class ScriptExit:
         self._hook(cls, error, trace)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
-        if this_pid() != self._pid:  # a forked child ends as it would without pipekit
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
         name = signal.Signals(number).name
         self._asked, self._signal = self._asked or f"stopped by {name}", number
         raise KeyboardInterrupt(name)
@@ -154,6 +159,35 @@ class ScriptExit:
                 _leave(self._failure_path, failure)
         except PipekitError as error:
             note(f"the end of task {self._run.name!r} was not recorded: {error}")
+
+
+_is_watching_forks = False
+
+
+def _watch_forks() -> None:
+    """A forked child ends by a signal as it would without pipekit. Python drops one that comes to
+    the child before it is ready for it, so they are held back while a fork goes on."""
+    global _is_watching_forks
+    if not _is_watching_forks:
+        _is_watching_forks = True
+        os.register_at_fork(
+            before=_hold_back, after_in_parent=_let_in, after_in_child=_leave_parent
+        )
+
+
+def _hold_back() -> None:
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _let_in() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _leave_parent() -> None:
+    for exit_ in _taking:
+        exit_.give_signals_back()
+    _taking.clear()
+    _let_in()
 
 
 def _end_with(lifeline: int) -> None:

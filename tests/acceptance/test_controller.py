@@ -476,6 +476,7 @@ def test_it_can_be_stopped(pipe: PipelineController) -> None:
 
 
 def test_an_artifact_can_be_uploaded_while_it_runs(pipe: PipelineController) -> None:
+    """Also by the callback of the last step, which may take its time."""
     pipe.add_function_step("one", give, {"value": 1}, post_execute_callback=upload)
     task = run(pipe)
     assert task.artifacts["from callback"].get() == {"one": "completed"}
@@ -560,6 +561,7 @@ def test_a_callback_can_stop_it(pipe: PipelineController) -> None:
 
 
 def upload(pipeline: PipelineController, node: Any) -> None:
+    time.sleep(0.1)  # the function of the run ends meanwhile
     pipeline.upload_artifact("from callback", {node.name: str(node.status)})
 
 

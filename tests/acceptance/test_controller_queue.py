@@ -274,6 +274,18 @@ def test_where_the_agent_of_a_controller_dies_another_goes_on_and_no_task_runs_t
     assert len(served.show(step_id(shown, "stage"))["attempts"]) == 1
 
 
+@pytest.mark.parametrize("queues", [("services", "default"), ("default",)])
+def test_one_agent_with_one_place_runs_controllers_and_their_tasks(
+    served: Served, queues: tuple[str, ...]
+) -> None:
+    """A controller gives up its place while a task of its waits: else both would wait for ever."""
+    for _ in range(2):
+        run(served, "enqueue", queues[0])
+    served.drain(*(word for queue in queues for word in ("--queue", queue)))
+    shown = served.done("ls", "--pipeline", "flow", "--json").json
+    assert [one["status"] for one in shown] == ["completed", "completed"]
+
+
 def test_a_run_is_cloned_with_other_parameters_and_enqueued(served: Served) -> None:
     """Features 30, 36, 74, 83: the same outputs for the same parameters, here and by agents."""
     here = run(served, "here")
