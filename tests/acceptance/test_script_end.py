@@ -132,7 +132,8 @@ def test_a_signal_ends_a_forked_child_without_a_traceback(bench: ScriptBench) ->
     """A pool of `multiprocessing` ends its workers so."""
     said = bench.run(
         BEGIN + "import os, signal, time\npid = os.fork()\nif pid == 0:\n    time.sleep(60)\n"
-        "    os._exit(0)\nos.kill(pid, signal.SIGTERM)\nprint(-os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+        "    os._exit(0)\nos.kill(pid, signal.SIGTERM)\n"
+        "print(-os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
     )
     assert (said.out, said.err) == ("15\n", "")
     assert bench.task.status == "completed"
