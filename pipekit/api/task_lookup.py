@@ -12,8 +12,6 @@ from pipekit.model.records import Task as TaskRecord
 from pipekit.model.status import Status
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from pipekit.control.archive import Archive
 
 T = TypeVar("T", bound=TaskHandle)
@@ -24,7 +22,7 @@ _MOST_KNOWN = 1000
 class TaskList(list[T]):
     """Tasks that were found; a list, and more."""
 
-    def to_frame(self) -> DataFrame:
+    def to_frame(self) -> Any:
         """A pandas frame with a row for each task: what it is, its parameters as
         `parameters.General/rate`, its metrics as `metrics.loss`.
 
